@@ -1,0 +1,95 @@
+package books
+
+import (
+	"context"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+// LoginState is where a login stands; no row at all means ended.
+type LoginState string
+
+// The states of a login, as the table of the login watcher has them.
+const (
+	LoginNobody   LoginState = "nobody"
+	LoginDeciding LoginState = "deciding"
+	LoginHeld     LoginState = "held"
+	LoginBound    LoginState = "bound"
+	LoginEnded    LoginState = "ended"
+)
+
+// Login is one sign-in, as the allow-list keeps it.
+type Login struct {
+	ID          string
+	Application string
+	Device      string
+	State       LoginState
+	// Person is who signed in; nobody until a sign-in was proved.
+	Person access.Person
+	// Adopted says that the session is older than the gate: nobody signed
+	// into it under the gate's eyes.
+	Adopted bool
+	Created time.Time
+	// Last is the last use, written coarsely.
+	Last time.Time
+	// Until ends a held or deciding login.
+	Until time.Time
+	// Factors are what was passed at this sign-in: "login", "biopass",
+	// "approval".
+	Factors []string
+}
+
+// LoginIdle is how long a login that is not used lives.
+const LoginIdle = 30 * 24 * time.Hour
+
+// Logins is the book of logins.
+type Logins struct{ st store.Store }
+
+// Key is the key of a login.
+func (Logins) Key(application, id string) string { return Key(application, "login", id) }
+
+// Put keeps a login and its place in the user's list; both go by themselves
+// after LoginIdle without use.
+func (b Logins) Put(l Login) []store.Write {
+	writes := []store.Write{{Key: b.Key(l.Application, l.ID), Value: Encode(l), TTL: LoginIdle}}
+	if l.Person.User != "" {
+		writes = append(writes, store.Write{
+			Key: Key(l.Application, "login-of", l.Person.User, l.ID), Value: []byte{1}, TTL: LoginIdle,
+		})
+	}
+	return writes
+}
+
+// Delete ends a login.
+func (b Logins) Delete(l Login) []store.Write {
+	writes := []store.Write{{Key: b.Key(l.Application, l.ID)}}
+	if l.Person.User != "" {
+		writes = append(writes, store.Write{Key: Key(l.Application, "login-of", l.Person.User, l.ID)})
+	}
+	return writes
+}
+
+// Get returns a login, or store.ErrNotFound for one that ended.
+func (b Logins) Get(ctx context.Context, application, id string) (Login, error) {
+	return Get[Login](ctx, b.st, b.Key(application, id))
+}
+
+// Of returns a user's logins in an application, oldest first.
+func (b Logins) Of(ctx context.Context, application, user string) ([]Login, error) {
+	entries, err := b.st.Range(ctx, store.Query{Prefix: Prefix(application, "login-of", user), KeysOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	var list []Login
+	for _, e := range entries {
+		id := e.Key[len(Prefix(application, "login-of", user)):]
+		l, err := b.Get(ctx, application, id)
+		if err != nil {
+			continue // ended between the two reads
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
