@@ -1,0 +1,262 @@
+// Package gate answers for every request: it keeps what is known of people in
+// bounded memory, asks the one rule of package access, records connections
+// off the request, cuts sockets whose verdict is withdrawn, and turns the
+// padlock.
+package gate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/books"
+)
+
+// Application is what the configuration says about one protected site.
+type Application struct {
+	Name   string
+	Policy access.Policy
+	// Pinned holds the padlock where the configuration says: true closed,
+	// false open, nil where console and command line decide.
+	Pinned *bool
+	// CanClose returns an error in words when closing the padlock would shut
+	// people out for want of configuration; nil means it can be closed.
+	CanClose func() error
+}
+
+// Options bound a gate.
+type Options struct {
+	// People is how many people are kept in memory; 0 means 100,000.
+	People int
+	// PerPerson is how many connections of one person in one application are
+	// kept in store; the longest unseen go. 0 means 500.
+	PerPerson int
+	Clock     func() time.Time
+	Log       *slog.Logger
+}
+
+// Gate is one instance's memory of verdicts. Its methods may be called by
+// several goroutines at once.
+type Gate struct {
+	books  *books.Books
+	opt    Options
+	people *otter.Cache[personKey, *person]
+	apps   sync.Map // name -> *application
+	// all counts what concerns everybody; a cached verdict made under an
+	// older count is worth nothing.
+	all     atomic.Uint64
+	sockets sockets
+	dirty   dirty
+}
+
+type application struct {
+	conf    atomic.Pointer[Application]
+	epoch   atomic.Uint64
+	mu      sync.Mutex
+	padlock atomic.Pointer[padlock]
+}
+
+type padlock struct {
+	books.Padlock
+	epoch uint64
+}
+
+type personKey struct{ application, user string }
+
+// New makes a gate over the books. Run must be called for it to learn of
+// writes.
+func New(b *books.Books, opt Options) *Gate {
+	if opt.People == 0 {
+		opt.People = 100_000
+	}
+	if opt.PerPerson == 0 {
+		opt.PerPerson = 500
+	}
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	return &Gate{
+		books:  b,
+		opt:    opt,
+		people: otter.Must(&otter.Options[personKey, *person]{MaximumSize: opt.People}),
+	}
+}
+
+// Configure sets what the configuration says about an application. A reload
+// calls it again; verdicts made before are forgotten.
+func (g *Gate) Configure(a Application) {
+	app := g.application(a.Name)
+	app.conf.Store(&a)
+	app.epoch.Add(1)
+}
+
+// Applications returns the names of the configured applications.
+func (g *Gate) Applications() []string {
+	var names []string
+	g.apps.Range(func(k, v any) bool {
+		if v.(*application).conf.Load().Name != "" {
+			names = append(names, k.(string))
+		}
+		return true
+	})
+	return names
+}
+
+// Application returns an application's configuration; the zero policy, which
+// asks approval for all that is new, for one that is not configured.
+func (g *Gate) Application(name string) Application { return *g.application(name).conf.Load() }
+
+func (g *Gate) application(name string) *application {
+	if v, ok := g.apps.Load(name); ok {
+		return v.(*application)
+	}
+	fresh := &application{}
+	fresh.conf.Store(&Application{})
+	v, _ := g.apps.LoadOrStore(name, fresh)
+	return v.(*application)
+}
+
+// Closed reports whether the padlock of an application is closed. An error
+// means that it cannot be known, and so that nobody unknown gets in.
+func (g *Gate) Closed(ctx context.Context, name string) (bool, error) {
+	app := g.application(name)
+	if pin := app.conf.Load().Pinned; pin != nil {
+		return *pin, nil
+	}
+	p, err := g.padlockOf(ctx, app, name)
+	return p.Closed, err
+}
+
+// Padlock returns the state of an application's padlock as the store has it;
+// a pinned one is returned as the configuration says.
+func (g *Gate) Padlock(ctx context.Context, name string) (books.Padlock, error) {
+	app := g.application(name)
+	p, err := g.padlockOf(ctx, app, name)
+	if pin := app.conf.Load().Pinned; pin != nil {
+		p.Closed = *pin
+	}
+	return p, err
+}
+
+func (g *Gate) padlockOf(ctx context.Context, app *application, name string) (books.Padlock, error) {
+	epoch := app.epoch.Load() + g.all.Load()
+	if p := app.padlock.Load(); p != nil && p.epoch == epoch {
+		return p.Padlock, nil
+	}
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	epoch = app.epoch.Load() + g.all.Load()
+	if p := app.padlock.Load(); p != nil && p.epoch == epoch {
+		return p.Padlock, nil
+	}
+	p, err := g.books.Padlocks.Get(ctx, name)
+	if err != nil {
+		return books.Padlock{Closed: true}, fmt.Errorf("reading the padlock of %s: %w", name, err)
+	}
+	app.padlock.Store(&padlock{Padlock: p, epoch: epoch})
+	return p, nil
+}
+
+// Circumstance is what a visit comes with that no rule looks at.
+type Circumstance struct {
+	// Exempt says that the configuration exempts this request.
+	Exempt bool
+	// Adopted says that the session is older than the gate; a connection of
+	// which nothing else was seen is not imported at the first closing.
+	Adopted bool
+}
+
+// Check gives the verdict on a visit and notes that it was made. The verdict
+// of a known connection comes from memory: no store, no lock that others
+// hold. An error is never an allowance.
+func (g *Gate) Check(ctx context.Context, v access.Visit, c Circumstance) (access.Verdict, error) {
+	return g.check(ctx, v, c, true)
+}
+
+// Explain gives the verdict on a visit without recording anything.
+func (g *Gate) Explain(ctx context.Context, v access.Visit, c Circumstance) (access.Verdict, error) {
+	return g.check(ctx, v, c, false)
+}
+
+func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance, record bool) (access.Verdict, error) {
+	app := g.application(v.Application)
+	now := g.opt.Clock()
+	p := g.person(personKey{v.Application, v.User})
+	key := visitKeyOf(v, c)
+	epoch := app.epoch.Load() + g.all.Load()
+	if e, ok := p.remembered(key, v, epoch, now); ok {
+		if record {
+			g.saw(p, e, now)
+		}
+		return e.verdict, nil
+	}
+	e, err := g.judge(ctx, app, p, v, key, c, epoch, now)
+	if err != nil {
+		return access.Verdict{Answer: access.Deny}, err
+	}
+	if record {
+		g.saw(p, e, now)
+	}
+	return e.verdict, nil
+}
+
+// judge reads what is not in memory and decides.
+func (g *Gate) judge(ctx context.Context, app *application, p *person, v access.Visit, key visitKey, c Circumstance, epoch uint64, now time.Time) (*entry, error) {
+	conf := app.conf.Load()
+	closed, err := g.Closed(ctx, v.Application)
+	if err != nil {
+		return nil, err
+	}
+	known, err := p.load(ctx, g.books, g.opt.PerPerson, epoch)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is known of a user: %w", err)
+	}
+	e := &entry{
+		visit:   v,
+		adopted: c.Adopted,
+		epoch:   epoch,
+		verdict: access.Decide(v, access.Standing{
+			Locked:     known.user.IsLocked(v.Application),
+			FullAccess: known.user.HasFullAccess(v.Application),
+			Exempt:     c.Exempt || known.user.IsExempt(v.Application),
+			Closed:     closed,
+			Rules:      known.rules,
+			Seen:       known.visits,
+			Policy:     conf.Policy,
+		}, now),
+		ends: soonest(known.rules, now),
+	}
+	e.connection = known.find(v, conf.Policy)
+	p.remember(key, e)
+	return e, nil
+}
+
+// soonest is the first moment at which a rule among those given ends; the
+// zero time when none does.
+func soonest(rules []access.Rule, now time.Time) time.Time {
+	var first time.Time
+	for _, r := range rules {
+		if r.Until.After(now) && (first.IsZero() || r.Until.Before(first)) {
+			first = r.Until
+		}
+	}
+	return first
+}
+
+func (g *Gate) person(key personKey) *person {
+	if p, ok := g.people.GetIfPresent(key); ok {
+		return p
+	}
+	fresh := &person{key: key}
+	p, _ := g.people.SetIfAbsent(key, fresh)
+	return p
+}

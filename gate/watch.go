@@ -1,0 +1,151 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+// Run learns of writes, by whichever instance, and writes what was seen,
+// until ctx ends; it then writes once more. It returns when all is written.
+func (g *Gate) Run(ctx context.Context) error {
+	events, err := g.books.Store.Watch(ctx, "")
+	if err != nil {
+		return err
+	}
+	g.forgetAll()
+	ticker := time.NewTicker(flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				return g.last(ctx)
+			}
+			g.heard(ctx, ev)
+		case <-ticker.C:
+			g.flushLogged(ctx)
+			g.recheckEnding(ctx)
+		case <-ctx.Done():
+			return g.last(ctx)
+		}
+	}
+}
+
+// last writes what is left, with some seconds to do it in.
+func (g *Gate) last(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return g.Flush(ctx)
+}
+
+func (g *Gate) flushLogged(ctx context.Context) {
+	err := g.Flush(ctx)
+	g.dirty.mu.Lock()
+	before := g.dirty.trouble
+	g.dirty.trouble = err != nil
+	g.dirty.mu.Unlock()
+	switch {
+	case err != nil && !before:
+		g.opt.Log.Error("connections cannot be recorded; they are kept in memory and tried again", "error", err)
+	case err == nil && before:
+		g.opt.Log.Info("connections are recorded again")
+	}
+}
+
+// Heard takes one event of the store. Run calls it; a test may.
+func (g *Gate) heard(ctx context.Context, ev store.Event) {
+	if ev.Err != nil {
+		if errors.Is(ev.Err, store.ErrGap) {
+			g.opt.Log.Warn("missed changes of the store; forgetting what was in memory")
+		}
+		g.forgetAll()
+		recheck(ctx, g.sockets.matching(nil, func(*Socket) bool { return true }))
+		return
+	}
+	parts := strings.Split(ev.Key, "/")
+	if len(parts) < 2 {
+		return
+	}
+	for i := range parts {
+		if p, err := url.PathUnescape(parts[i]); err == nil {
+			parts[i] = p
+		}
+	}
+	app := books.Application(store.Partition(ev.Key))
+	switch parts[1] {
+	case "padlock":
+		g.changed(ctx, app)
+	case "rule":
+		if len(parts) > 2 && len(parts[2]) > 1 {
+			g.changedPerson(ctx, app, parts[2][1:])
+		} else {
+			g.changed(ctx, app)
+		}
+	case "user":
+		if len(parts) > 2 {
+			g.changedPerson(ctx, "", parts[2])
+		}
+	case "connection-of":
+		if ev.Value == nil && len(parts) > 2 {
+			g.people.Invalidate(personKey{app, parts[2]})
+		}
+	case "login":
+		if len(parts) > 2 {
+			recheck(ctx, g.sockets.matching(nil, func(s *Socket) bool {
+				return s.Login == parts[2] && s.key.application == app
+			}))
+		}
+	}
+}
+
+// changed forgets what was decided in an application; "" means in all.
+func (g *Gate) changed(ctx context.Context, app string) {
+	if app == "" {
+		g.all.Add(1)
+	} else {
+		g.application(app).epoch.Add(1)
+	}
+	recheck(ctx, g.sockets.matching(nil, func(s *Socket) bool { return app == "" || s.key.application == app }))
+}
+
+// changedPerson forgets one person, in one application or, with "", in all.
+func (g *Gate) changedPerson(ctx context.Context, app, user string) {
+	apps := []string{app}
+	if app == "" {
+		apps = g.Applications()
+	}
+	for _, a := range apps {
+		key := personKey{a, user}
+		g.people.Invalidate(key)
+		recheck(ctx, g.sockets.matching(&key, func(*Socket) bool { return true }))
+	}
+}
+
+func (g *Gate) forgetAll() {
+	g.people.InvalidateAll()
+	g.all.Add(1)
+}
+
+// recheckEnding cuts sockets whose rule ended by the clock: nothing is
+// written when that happens.
+func (g *Gate) recheckEnding(ctx context.Context) {
+	now := g.opt.Clock()
+	for key, p := range g.people.All() {
+		over := false
+		p.entries.Range(func(_, x any) bool {
+			e := x.(*entry)
+			over = !e.ends.IsZero() && !now.Before(e.ends)
+			return !over
+		})
+		if over {
+			g.people.Invalidate(key)
+			recheck(ctx, g.sockets.matching(&key, func(*Socket) bool { return true }))
+		}
+	}
+}
