@@ -10,7 +10,6 @@ package store
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 )
 
@@ -29,12 +28,28 @@ var (
 	// ErrGap is sent on a watch that cannot resume where it left off: events
 	// may be missing, so whoever caches must forget.
 	ErrGap = errors.New("watch has a gap")
+	// ErrTooLarge says that a key or a value is over MaxKey or MaxValue;
+	// nothing of the batch was written.
+	ErrTooLarge = errors.New("key or value is too large")
+	// ErrTTL says that a write has a negative TTL: whoever computed it from
+	// an end must not write what has ended.
+	ErrTTL = errors.New("negative time to live")
+)
+
+// What a store takes at most, in bytes. A key is bounded because parts of it
+// are typed by strangers (user names, THREATS L22).
+const (
+	MaxKey   = 4 << 10
+	MaxValue = 8 << 20
 )
 
 // Entry is one key with its value.
 type Entry struct {
 	Key   string
 	Value []byte
+	// TTL is what is left of the time the entry was written with; 0 where it
+	// stays for good. An entry that is about to go has at least 1 ns.
+	TTL time.Duration
 }
 
 // Query asks for a range of keys in byte order.
@@ -62,12 +77,16 @@ type Check struct {
 type Write struct {
 	Key   string
 	Value []byte
-	// TTL lets the key go after this time; 0 keeps it. An expired key is not
-	// found, not ranged over, and its removal need not be watched.
+	// TTL lets the key go after this time; 0 keeps it, and each write sets it
+	// anew. An expired key is not found, not ranged over, fails no check that
+	// wants it missing, and its removal need not be watched. It follows the
+	// wall clock of the store and is housekeeping: what must not be believed
+	// past its end says so in its value too.
 	TTL time.Duration
 }
 
-// Batch is applied whole or not at all.
+// Batch is applied whole or not at all. Its checks are held against what was
+// there before its writes; writes to one key happen in their order.
 type Batch struct {
 	Checks []Check
 	Writes []Write
@@ -76,7 +95,8 @@ type Batch struct {
 // Event is one write that happened, on whichever instance.
 type Event struct {
 	Key string
-	// Value is what was written; nil for a deletion.
+	// Value is what was written; nil for a deletion. Several receivers share
+	// the bytes: do not change them.
 	Value []byte
 	// Err is ErrGap where events before this one may be missing; Key is then
 	// empty.
@@ -87,53 +107,34 @@ type Event struct {
 // goroutines at once.
 type Store interface {
 	// Get returns the value under a key, or ErrNotFound. The caller owns the
-	// bytes.
+	// bytes. An empty value is not nil.
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Range returns the entries of a query in order.
+	// Range returns the entries of a query in order, as they were at one
+	// moment. The caller owns the bytes.
 	Range(ctx context.Context, q Query) ([]Entry, error)
-	// Apply carries a batch out, or returns ErrConflict or ErrPartition and
-	// changes nothing. When it returns nil the batch is on disk (bolt) or
-	// acknowledged (redis).
+	// Apply carries a batch out, or returns ErrConflict, ErrPartition,
+	// ErrTooLarge, ErrTTL or ErrClosed and changes nothing. When it returns
+	// nil the batch is on disk (bolt) or acknowledged (redis). After any other
+	// error (the disk, the network, the context) it may have happened or not,
+	// whole in either case; a caller that has to know reads again.
 	Apply(ctx context.Context, b Batch) error
-	// Watch sends each event whose key starts with prefix, in the order of
-	// the writes, from now until ctx ends, when the channel closes. A
-	// receiver that falls behind gets ErrGap instead of holding up writers.
+	// Watch sends each event whose key starts with prefix, which holds at
+	// least a whole partition, in the order of the writes, from now until ctx
+	// ends or the store closes, when the channel closes. A receiver that
+	// falls behind gets ErrGap instead of holding up writers.
 	Watch(ctx context.Context, prefix string) (<-chan Event, error)
-	// Close ends watches and releases the store.
+	// Partitions returns the partitions that hold at least one key, in byte
+	// order.
+	Partitions(ctx context.Context) ([]string, error)
+	// Close ends watches and releases the store. What comes after it returns
+	// ErrClosed; a second Close returns nil.
 	Close() error
 }
 
-// Partition returns the part of a key before the first slash, or "" where
-// there is none.
-func Partition(key string) string {
-	p, _, ok := strings.Cut(key, "/")
-	if !ok {
-		return ""
-	}
-	return p
-}
-
-// CheckBatch returns ErrPartition unless all keys of b share one partition.
-// Backends call it first.
-func CheckBatch(b Batch) error {
-	partition := ""
-	for _, k := range keysOf(b) {
-		p := Partition(k)
-		if p == "" || (partition != "" && p != partition) {
-			return ErrPartition
-		}
-		partition = p
-	}
-	return nil
-}
-
-func keysOf(b Batch) []string {
-	keys := make([]string, 0, len(b.Checks)+len(b.Writes))
-	for _, c := range b.Checks {
-		keys = append(keys, c.Key)
-	}
-	for _, w := range b.Writes {
-		keys = append(keys, w.Key)
-	}
-	return keys
+// Remote is what a store can do that may lose sight of its server. A gate
+// that caches trusts nothing once Heard lies too far back (THREATS L21).
+type Remote interface {
+	// Heard returns the last moment at which all watches of this handle were
+	// known to be up to date; the present while nothing is watched.
+	Heard() time.Time
 }
