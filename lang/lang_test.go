@@ -21,7 +21,7 @@ func TestText(t *testing.T) {
 		{"the first of a month is an ordinal in French only", fr.Date(at.AddDate(0, 0, -2)), "1er\u00a0novembre\u00a02026"},
 		{"date and time in French", fr.DateTime(at), "3\u00a0novembre\u00a02026 à 14\u00a0h\u00a032"},
 		{"today", fr.When(at, at), "aujourd’hui à 14\u00a0h\u00a032"},
-		{"yesterday, across midnight", en.When(at, at.Add(10 * time.Hour)), "yesterday at 2:32\u00a0pm"},
+		{"yesterday, across midnight", en.When(at, at.Add(10*time.Hour)), "yesterday at 2:32\u00a0pm"},
 		{"tomorrow", en.When(at.Add(10*time.Hour), at), "tomorrow at 12:32\u00a0am"},
 		{"this year needs no year", fr.When(at, at.AddDate(0, 0, 9)), "le 3\u00a0novembre à 14\u00a0h\u00a032"},
 		{"another year does", en.When(at, at.AddDate(1, 0, 0)), "3\u00a0November\u00a02026 at 2:32\u00a0pm"},

@@ -1,0 +1,173 @@
+package pages
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/lang"
+)
+
+//go:embed templates/*.html
+var ownTemplates embed.FS
+
+// Set is a family of pages, parsed once for each language. A page is one file;
+// its name is the file's without ".html". It is safe for concurrent use.
+type Set struct {
+	pages map[string]map[string]*template.Template // language, page
+}
+
+// New parses every .html file of files. A file whose name begins with "_" is
+// not a page but a partial that all of them can call, like those of shared and
+// like ours ("door" and "console", the layouts; "five", "pins", "state",
+// "token", "padlock", "logo").
+//
+// A page calls its layout and defines its blocks:
+//
+//	{{template "door" .}}
+//	{{define "title"}}{{plain "waiting.title"}}{{end}}
+//	{{define "main"}}...{{end}}
+func New(files fs.FS, shared ...fs.FS) (*Set, error) {
+	s := &Set{pages: map[string]map[string]*template.Template{}}
+	for _, tag := range lang.Tags() {
+		base := template.New("").Funcs(funcs(lang.For(tag))).Option("missingkey=error")
+		for _, from := range append([]fs.FS{Sub(ownTemplates, "templates")}, append(shared, files)...) {
+			if err := parse(base, from, true); err != nil {
+				return nil, err
+			}
+		}
+		s.pages[tag] = map[string]*template.Template{}
+		names, err := htmlFiles(files, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			page, err := base.Clone()
+			if err != nil {
+				return nil, fmt.Errorf("parsing page %s: %w", name, err)
+			}
+			text, err := fs.ReadFile(files, name)
+			if err != nil {
+				return nil, fmt.Errorf("reading page: %w", err)
+			}
+			key := strings.TrimSuffix(path.Base(name), ".html")
+			if page, err = page.New(path.Base(name)).Parse(string(text)); err != nil {
+				return nil, fmt.Errorf("parsing page %s: %w", name, err)
+			}
+			s.pages[tag][key] = page
+		}
+	}
+	return s, nil
+}
+
+// Must is New for embedded templates: it panics where they do not parse.
+func Must(s *Set, err error) *Set {
+	if err != nil {
+		panic(fmt.Sprintf("pages: %v", err))
+	}
+	return s
+}
+
+func parse(into *template.Template, from fs.FS, partials bool) error {
+	names, err := htmlFiles(from, partials)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(from, name)
+		if err != nil {
+			return fmt.Errorf("reading template: %w", err)
+		}
+		if _, err := into.New(path.Base(name)).Parse(string(text)); err != nil {
+			return fmt.Errorf("parsing template %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// htmlFiles lists the partials, or the pages, anywhere in files.
+func htmlFiles(files fs.FS, partials bool) ([]string, error) {
+	var names []string
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !entry.IsDir() && path.Ext(name) == ".html" && strings.HasPrefix(path.Base(name), "_") == partials {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing templates: %w", err)
+	}
+	return names, nil
+}
+
+// Render writes one page in the catalogue's language, to tests, mails or a
+// buffer. Write is for answers over HTTP.
+func (s *Set) Render(w io.Writer, c *lang.Catalogue, name string, data any) error {
+	page := s.pages[c.Tag()][name]
+	if page == nil {
+		return fmt.Errorf("rendering page: no page %q", name)
+	}
+	if err := page.Execute(w, data); err != nil {
+		return fmt.Errorf("rendering page %s: %w", name, err)
+	}
+	return nil
+}
+
+// funcs are what templates can call, bound to one language.
+func funcs(c *lang.Catalogue) template.FuncMap {
+	return template.FuncMap{
+		// t is a message with its holes filled. What came from outside is
+		// escaped and isolated, so that a right-to-left name cannot reorder the
+		// sentence (threat L14). In an attribute html/template strips the tags.
+		"t": func(key string, pairs ...any) template.HTML { return message(c, key, pairs) },
+		// plain is the same without any tag, for <title> and <textarea>.
+		"plain": func(key string, pairs ...any) string { return c.Text(key, pairs...) },
+		// bdi is text from outside, escaped, isolated and inert.
+		"bdi":   bdi,
+		"inert": func(s string) string { return lang.Inert(s, 0) },
+
+		"icon":  Icon,
+		"asset": Asset,
+
+		"clock":  func(t time.Time) template.HTML { return stamp(t, c.Time(t)) },
+		"date":   func(t time.Time) template.HTML { return stamp(t, c.Date(t)) },
+		"moment": func(t time.Time) template.HTML { return stamp(t, c.DateTime(t)) },
+		"when":   func(t, now time.Time) template.HTML { return stamp(t, c.When(t, now)) },
+		"ago":    c.Ago,
+		"lasts":  c.Duration,
+		"number": func(n int) string { return c.Number(int64(n)) },
+
+		"lang":     c.Tag,
+		"htmlLang": c.HTML,
+		"others":   func(tags []string) []string { return others(c, tags) },
+		"language": func(tag string) string { return lang.For(tag).Text("language." + tag) },
+		"langHref": langHref,
+		"htmlOf":   func(tag string) string { return lang.For(tag).HTML() },
+	}
+}
+
+func message(c *lang.Catalogue, key string, pairs []any) template.HTML {
+	return template.HTML(c.Fill(func(piece string, value bool) string { //nolint:gosec // every piece is escaped
+		if value {
+			return string(bdi(piece))
+		}
+		return template.HTMLEscapeString(piece)
+	}, key, pairs...))
+}
+
+func bdi(s string) template.HTML {
+	return template.HTML("<bdi>" + template.HTMLEscapeString(lang.Inert(s, 0)) + "</bdi>") //nolint:gosec // escaped
+}
+
+func stamp(t time.Time, words string) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + //nolint:gosec // escaped
+		template.HTMLEscapeString(words) + `</time>`)
+}
