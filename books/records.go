@@ -88,6 +88,9 @@ func (b Rules) Put(r access.Rule) store.Write {
 	return store.Write{Key: b.Key(r), Value: Encode(r)}
 }
 
+// Delete is the write that ends a rule.
+func (b Rules) Delete(r access.Rule) store.Write { return store.Write{Key: b.Key(r)} }
+
 // For returns the rules that may concern a user in an application: theirs
 // and everybody's, here and in all applications. Ended ones are among them.
 func (b Rules) For(ctx context.Context, application, user string) ([]access.Rule, error) {

@@ -1,0 +1,163 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+// Errors of Authorise and Withdraw that callers tell apart.
+var (
+	// ErrInexact says that a connection lacks what an exact rule rests on: a
+	// device with a cookie, a place that can be told. A rule made of it would
+	// reach further than the connection.
+	ErrInexact = errors.New("no rule can name exactly this connection")
+	// ErrAlwaysIn says that rules do not decide about the user: full access or
+	// an exemption does.
+	ErrAlwaysIn = errors.New("full access or an exemption lets this user in")
+	// ErrLocked says that the user is locked: no rule lets them in.
+	ErrLocked = errors.New("this user is locked")
+)
+
+// Move is what became of the exact rules of one connection, so that it can be
+// taken back.
+type Move struct {
+	Application, Connection string
+	// Made are the rules written, Ended those deleted.
+	Made, Ended []access.Rule
+}
+
+// Authorise lets exactly one recorded connection in: a refusal of exactly it
+// ends, and a rule that allows it is written. ErrLocked where the user is
+// locked, ErrInexact where the connection cannot be named.
+func (g *Gate) Authorise(ctx context.Context, c books.Connection, by By) (Move, error) {
+	policy := g.Application(c.Application).Policy
+	rule, err := g.exactRule(c, policy, by.Who)
+	if err != nil {
+		return Move{}, err
+	}
+	s, err := g.standing(ctx, c)
+	if err != nil {
+		return Move{}, err
+	}
+	if s.Locked {
+		return Move{}, ErrLocked
+	}
+	m := Move{Application: c.Application, Connection: c.ID}
+	for _, r := range s.Rules {
+		if exact(r, c) && (r.Effect == access.Refuse || r.ID == rule.ID) {
+			m.Ended = append(m.Ended, r)
+		}
+	}
+	m.Made = []access.Rule{rule}
+	return m, g.carryOut(ctx, m, "connection.authorise", c.User, by)
+}
+
+// Withdraw takes away what lets exactly one recorded connection in: the rules
+// that allow exactly it end, and where something broader still lets it in, a
+// rule that refuses it is written. ErrAlwaysIn where no rule decides.
+func (g *Gate) Withdraw(ctx context.Context, c books.Connection, by By) (Move, error) {
+	policy := g.Application(c.Application).Policy
+	s, err := g.standing(ctx, c)
+	if err != nil {
+		return Move{}, err
+	}
+	if s.FullAccess || s.Exempt {
+		return Move{}, ErrAlwaysIn
+	}
+	m := Move{Application: c.Application, Connection: c.ID}
+	var left []access.Rule
+	for _, r := range s.Rules {
+		if exact(r, c) && r.Effect == access.Allow {
+			m.Ended = append(m.Ended, r)
+			continue
+		}
+		left = append(left, r)
+	}
+	s.Rules = left
+	if access.Decide(c.Visit(), s, g.opt.Clock()).Answer == access.LetIn {
+		rule, err := g.exactRule(c, policy, by.Who)
+		if err != nil {
+			return Move{}, err
+		}
+		rule.Effect = access.Refuse
+		m.Made = []access.Rule{rule}
+	}
+	return m, g.carryOut(ctx, m, "connection.withdraw", c.User, by)
+}
+
+// TakeBack undoes a move: what it made goes, what it ended comes back.
+func (g *Gate) TakeBack(ctx context.Context, m Move, user string, by By) error {
+	return g.carryOut(ctx, Move{
+		Application: m.Application, Connection: m.Connection, Made: m.Ended, Ended: m.Made,
+	}, "connection.undo", user, by)
+}
+
+// carryOut writes a move and its audit entry in one batch.
+func (g *Gate) carryOut(ctx context.Context, m Move, what, user string, by By) error {
+	if len(m.Made) == 0 && len(m.Ended) == 0 {
+		return nil
+	}
+	var writes []store.Write
+	for _, r := range m.Ended {
+		writes = append(writes, g.books.Rules.Delete(r))
+	}
+	detail := map[string]string{"connection": m.Connection}
+	for _, r := range m.Made { // after the deletions: a rule may take its own place
+		writes = append(writes, g.books.Rules.Put(r))
+		detail["rule"], detail["effect"] = r.ID, string(r.Effect)
+	}
+	writes = append(writes, g.books.Audit.Write(books.Entry{
+		At: g.opt.Clock(), Who: by.Who, From: by.From, Via: by.Via, What: what,
+		Application: m.Application, Subject: user, Detail: detail,
+	}))
+	if err := g.books.Store.Apply(ctx, store.Batch{Writes: writes}); err != nil {
+		return fmt.Errorf("changing the rules of a connection: %w", err)
+	}
+	g.changedPerson(ctx, m.Application, user)
+	return nil
+}
+
+// exactRule is ruleFor, where every part of the connection can be named.
+func (g *Gate) exactRule(c books.Connection, policy access.Policy, author string) (access.Rule, error) {
+	r := g.ruleFor(c, policy, author, g.opt.Clock())
+	if r.Weight() < 5 || r.Browser.Family == "" {
+		return access.Rule{}, ErrInexact
+	}
+	return r, nil
+}
+
+// exact reports whether a rule names all of the five and means this
+// connection.
+func exact(r access.Rule, c books.Connection) bool {
+	return r.User == c.User && r.Device != "" && r.Weight() == 5 && r.Matches(c.Visit())
+}
+
+// standing is what a connection is judged by with the padlock closed.
+func (g *Gate) standing(ctx context.Context, c books.Connection) (access.Standing, error) {
+	user, err := g.books.Users.Get(ctx, c.User)
+	if err != nil {
+		return access.Standing{}, err
+	}
+	rules, err := g.books.Rules.For(ctx, c.Application, c.User)
+	if err != nil {
+		return access.Standing{}, err
+	}
+	seen, err := g.books.Connections.Of(ctx, c.Application, c.User, g.opt.PerPerson)
+	if err != nil {
+		return access.Standing{}, err
+	}
+	s := access.Standing{
+		Locked: user.IsLocked(c.Application), FullAccess: user.HasFullAccess(c.Application),
+		Exempt: user.IsExempt(c.Application), Closed: true, Rules: rules,
+		Policy: g.Application(c.Application).Policy,
+	}
+	for _, one := range seen {
+		s.Seen = append(s.Seen, one.Visit())
+	}
+	return s, nil
+}
