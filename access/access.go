@@ -6,6 +6,7 @@ package access
 import (
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Kind is the kind of a device.
@@ -174,6 +175,11 @@ func (r Rule) Matches(v Visit) bool {
 	if r.Kind != "" && r.Kind != v.Device.Kind {
 		return false
 	}
+	if r.Effect != Allow && r.Place.Prefix != "" && r.Place.Check() != nil {
+		// A refusal whose network cannot be read refuses everywhere: an error
+		// never lets in.
+		return r.Browser.Matches(v.Browser)
+	}
 	return r.Place.Matches(v.Place) && r.Browser.Matches(v.Browser)
 }
 
@@ -206,8 +212,7 @@ func contains(list []string, s string) bool {
 // exact canonical name instead.
 func FoldUser(user string) string {
 	return strings.Map(func(r rune) rune {
-		switch r {
-		case ' ', '.':
+		if r == '.' || unicode.IsSpace(r) || unicode.In(r, unicode.Cf) {
 			return -1
 		}
 		return r

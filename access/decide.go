@@ -59,8 +59,9 @@ type Verdict struct {
 	// Rule is the one that answered, when Step is StepRule.
 	Rule Rule
 	// New lists what is new about the visit, in the order device, place,
-	// browser; or combination alone. It is filled at every step but locked,
-	// so that pages can show it.
+	// browser, combination. Combination stands where the parts that are not
+	// new were never together; mostly alone. It is filled at every step but
+	// locked, so that pages can show it.
 	New []Part
 	// Shadow is what would have been answered with the padlock closed; set
 	// only when Step is StepPadlock.
@@ -98,7 +99,7 @@ func (v Verdict) Reason() string {
 }
 
 // Policy is what an application does with what is new. Empty answers mean
-// approval.
+// approval; what is not an answer means refuse.
 type Policy struct {
 	Device, Place, Browser, Combination Answer
 	SamePlace                           SamePlace
@@ -118,8 +119,11 @@ func (p Policy) For(part Part) Answer {
 	case PartCombination:
 		a = p.Combination
 	}
-	if a == "" {
+	switch {
+	case a == "":
 		return Approval
+	case a.strictness() == Deny.strictness():
+		return Deny
 	}
 	return a
 }
@@ -149,6 +153,7 @@ type Standing struct {
 // refusal before an allowance of equal weight; else the policy for what is
 // new, the strictest answer of those that apply.
 func Decide(v Visit, s Standing, now time.Time) Verdict {
+	v.Place = v.Place.For(v.User)
 	if s.Locked {
 		return Verdict{Answer: Deny, Step: StepLocked}
 	}
@@ -183,49 +188,99 @@ func Decide(v Visit, s Standing, now time.Time) Verdict {
 }
 
 // Newness tells what about v none of the user's authorised connections has:
-// device, place, browser, or only their combination. A connection is
-// authorised when the rules, as they stand, allow it; a rule that names a
-// user's device, place or browser makes that part known too.
+// device, place, browser; and combination where the parts that are known were
+// never together. A connection is authorised when the rules, as they stand,
+// allow it; a rule that names a user's device, place or browser makes that
+// part known too, unless another rule takes it back. The groups are those the
+// user has now: what a group gave ends where the membership ends.
 func Newness(v Visit, s Standing, now time.Time) []Part {
+	v.Place = v.Place.For(v.User)
 	place, placed := s.Policy.SamePlace.Key(v.Place)
 	browser := s.Policy.SameBrowser.Key(v.Browser)
-	var device, where, with, together bool
-	note := func(d, p, b bool) {
-		device, where, with = device || d, where || p, with || b
-		together = together || (d && p && b)
-	}
+	var shared []shares
 	for _, seen := range s.Seen {
+		if seen.User != v.User || seen.Application != v.Application {
+			continue
+		}
+		seen.Groups = v.Groups
+		seen.Place = seen.Place.For(v.User)
 		rule, ok := mostSpecific(seen, s.Rules, now)
 		if !ok || rule.Effect != Allow {
 			continue
 		}
 		seenPlace, ok := s.Policy.SamePlace.Key(seen.Place)
-		note(v.Device.ID != "" && seen.Device.ID == v.Device.ID,
-			placed && ok && seenPlace == place,
-			s.Policy.SameBrowser.Key(seen.Browser) == browser && !browser.Any())
+		shared = append(shared, shares{
+			device:  v.Device.ID != "" && seen.Device.ID == v.Device.ID,
+			place:   placed && ok && seenPlace == place,
+			browser: browser.Family != "" && s.Policy.SameBrowser.Key(seen.Browser) == browser,
+		})
 	}
-	for _, r := range s.Rules {
-		if r.Effect != Allow || r.Ended(now) || r.User == "" || r.User != v.User ||
-			(r.Application != "" && r.Application != v.Application) {
+	for i := range s.Rules {
+		r := &s.Rules[i]
+		if r.Effect != Allow || r.User == "" || r.User != v.User || r.Ended(now) {
 			continue
 		}
-		note(r.Device != "" && r.Device == v.Device.ID,
-			!r.Place.Any() && placed && r.Place.Matches(v.Place),
-			!r.Browser.Any() && r.Browser.Matches(v.Browser))
+		pattern := r.pattern(v)
+		if best, ok := mostSpecific(pattern, s.Rules, now); !r.Matches(pattern) || !ok || best.Effect != Allow {
+			continue
+		}
+		shared = append(shared, shares{
+			device:  r.Device != "" && r.Device == v.Device.ID,
+			place:   !r.Place.Any() && placed && r.Place.Matches(v.Place),
+			browser: r.Browser.Family != "" && r.Browser.Matches(v.Browser),
+		})
+	}
+	return newParts(shared)
+}
+
+// shares says which parts of a visit one authorised connection has too.
+type shares struct{ device, place, browser bool }
+
+// newParts lists what no connection shares. Where one part is new and the
+// other two were never together, the combination is listed as well: else a
+// browser's name, which the visitor chooses, would decide whether a known
+// device in another's place is noticed at all.
+func newParts(shared []shares) []Part {
+	var known shares
+	for _, c := range shared {
+		known = shares{known.device || c.device, known.place || c.place, known.browser || c.browser}
+	}
+	together := false
+	for _, c := range shared {
+		together = together || c == known
 	}
 	var news []Part
-	for _, p := range []struct {
-		part  Part
-		known bool
-	}{{PartDevice, device}, {PartPlace, where}, {PartBrowser, with}} {
-		if !p.known {
-			news = append(news, p.part)
-		}
+	if !known.device {
+		news = append(news, PartDevice)
 	}
-	if len(news) == 0 && !together {
-		news = []Part{PartCombination}
+	if !known.place {
+		news = append(news, PartPlace)
+	}
+	if !known.browser {
+		news = append(news, PartBrowser)
+	}
+	if !together && len(news) < 2 {
+		news = append(news, PartCombination)
 	}
 	return news
+}
+
+// pattern is the least visit that satisfies r for the user and application of
+// v: only what r names is set. Rules that match it cover all that r does.
+func (r *Rule) pattern(v Visit) Visit {
+	p := Visit{
+		User: v.User, Groups: v.Groups, Application: v.Application,
+		Device:  Device{ID: r.Device, Kind: r.Kind},
+		Browser: Browser(r.Browser),
+		Place: Place{
+			Name: r.Place.Name, City: r.Place.City, Region: r.Place.Region,
+			Country: r.Place.Country, Owner: r.Place.Owner,
+		},
+	}
+	if prefix, err := parsePrefix(r.Place.Prefix); err == nil {
+		p.Place.Address = prefix.Addr()
+	}
+	return p
 }
 
 // mostSpecific returns the rule that answers for v: the greatest weight, a
@@ -252,8 +307,8 @@ func beats(a, b *Rule) bool {
 	if wa, wb := a.Weight(), b.Weight(); wa != wb {
 		return wa > wb
 	}
-	if a.Effect != b.Effect {
-		return a.Effect == Refuse
+	if (a.Effect == Allow) != (b.Effect == Allow) {
+		return a.Effect != Allow // what is not an effect refuses
 	}
 	if !a.Created.Equal(b.Created) {
 		return a.Created.Before(b.Created)

@@ -1,8 +1,9 @@
 package access
 
 import (
+	"fmt"
 	"net/netip"
-	"strings"
+	"slices"
 )
 
 // Place is where a request came from, as far as it is known.
@@ -54,23 +55,47 @@ func (k PlaceKey) Matches(p Place) bool {
 	if k.Prefix == "" {
 		return true
 	}
-	prefix, err := netip.ParsePrefix(k.Prefix)
-	return err == nil && p.Address.IsValid() && prefix.Contains(p.Address)
+	prefix, err := parsePrefix(k.Prefix)
+	return err == nil && prefix.Contains(p.Address.Unmap().WithZone(""))
 }
 
-// String is the key in one line, for logs and the command line:
-// "name=Office", "city=Laval region=Quebec country=CA owner=Bell Canada".
-func (k PlaceKey) String() string {
-	var parts []string
-	for _, f := range []struct{ name, value string }{
-		{"name", k.Name}, {"city", k.City}, {"region", k.Region}, {"country", k.Country},
-		{"owner", k.Owner}, {"prefix", k.Prefix},
-	} {
-		if f.value != "" {
-			parts = append(parts, f.name+"="+f.value)
-		}
+// Check returns an error where the key's prefix is not a network.
+func (k PlaceKey) Check() error {
+	if k.Prefix == "" {
+		return nil
 	}
-	return strings.Join(parts, " ")
+	_, err := parsePrefix(k.Prefix)
+	return err
+}
+
+// parsePrefix reads a network, or an address as a full-length one. An
+// IPv4-mapped network is that of IPv4, and host bits are dropped, so that one
+// network has one spelling.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a network like 203.0.113.0/24", text)
+	}
+	if a := p.Addr(); a.Is4In6() {
+		if p.Bits() < 96 {
+			return netip.Prefix{}, fmt.Errorf("%q is wider than all of IPv4: write 0.0.0.0/0", text)
+		}
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), nil
+}
+
+// For returns the place as it is for one user: a name given for somebody else
+// is no name.
+func (p Place) For(user string) Place {
+	if p.NameFor != "" && p.NameFor != user {
+		p.Name, p.NameFor = "", ""
+	}
+	return p
 }
 
 // Same is one way to tell whether two places are the same.
@@ -86,59 +111,44 @@ const (
 )
 
 // SamePlace is an application's `same place` list. Empty means the default: the
-// network's name, else city with owner, else country with owner, else the
-// prefix (a /24 of IPv4, a /56 of IPv6).
+// network's name, else city with owner (the city alone where no file tells
+// owners), else country with owner, else the prefix (a /24 of IPv4, a /56 of
+// IPv6).
 type SamePlace []Same
 
 // Key returns what is compared of p, and false when the place is unknown: an
-// unknown place equals nothing, not even another unknown one.
+// unknown place equals nothing, not even another unknown one. A network that
+// has a name is compared by it, except by address; a part of the list that is
+// not known of p is replaced by the prefix, which is narrower.
 func (s SamePlace) Key(p Place) (PlaceKey, bool) {
 	if len(s) == 0 {
 		return defaultKey(p)
 	}
 	var k PlaceKey
+	whole, near := false, false // the address asked for; the prefix instead of a part
 	for _, part := range s {
-		switch part {
-		case SameAddress:
-			k.Prefix = prefixOf(p.Address, 32, 128)
-			if k.Prefix == "" {
-				return PlaceKey{}, false
-			}
-		case SameNetwork:
-			if p.Name != "" {
-				k.Name = p.Name
-			} else if k.Prefix == "" {
-				if k.Prefix = prefixOf(p.Address, 24, 56); k.Prefix == "" {
-					return PlaceKey{}, false
-				}
-			}
-		case SameCity:
-			if p.Name != "" {
-				k.Name = p.Name
-			} else if p.City == "" {
-				return prefixKey(p)
-			} else {
-				k.City, k.Region, k.Country = p.City, p.Region, p.Country
-			}
-		case SameCountry:
-			if p.Name != "" {
-				k.Name = p.Name
-			} else if p.Country == "" {
-				return prefixKey(p)
-			} else {
-				k.Country = p.Country
-			}
-		case SameOwner:
-			if p.Name != "" {
-				k.Name = p.Name
-			} else if p.Owner == "" {
-				return prefixKey(p)
-			} else {
-				k.Owner = p.Owner
-			}
+		known := false
+		switch {
+		case part == SameAddress:
+			whole, known = true, true
+		case p.Name != "" && slices.Contains(Sames, part):
+			k.Name, known = p.Name, true
+		case part == SameCity && p.City != "":
+			k.City, k.Region, k.Country, known = p.City, p.Region, p.Country, true
+		case part == SameCountry && p.Country != "":
+			k.Country, known = p.Country, true
+		case part == SameOwner && p.Owner != "":
+			k.Owner, known = p.Owner, true
 		}
+		near = near || !known
 	}
-	return k, !k.Any()
+	switch {
+	case whole:
+		k.Prefix = prefixOf(p.Address, 32, 128)
+	case near:
+		k.Prefix = prefixOf(p.Address, 24, 56)
+	}
+	return k, k.Prefix != "" || (!whole && !near)
 }
 
 func defaultKey(p Place) (PlaceKey, bool) {
@@ -147,13 +157,9 @@ func defaultKey(p Place) (PlaceKey, bool) {
 		return PlaceKey{Name: p.Name}, true
 	case p.City != "":
 		return PlaceKey{City: p.City, Region: p.Region, Country: p.Country, Owner: p.Owner}, true
-	case p.Country != "":
+	case p.Country != "" && p.Owner != "":
 		return PlaceKey{Country: p.Country, Owner: p.Owner}, true
 	}
-	return prefixKey(p)
-}
-
-func prefixKey(p Place) (PlaceKey, bool) {
 	text := prefixOf(p.Address, 24, 56)
 	return PlaceKey{Prefix: text}, text != ""
 }
