@@ -1,0 +1,114 @@
+package biopass
+
+import (
+	"errors"
+	"math"
+)
+
+// ErrEmpty is scoring against a profile without prints.
+var ErrEmpty = errors.New("profile has no print")
+
+// The bounds of a score, so that no single attempt decides over several.
+const (
+	MinScore = -12.0
+	MaxScore = 12.0
+)
+
+// Result is what one sequence says.
+type Result struct {
+	// Score is the evidence in nats that the same person typed, between
+	// MinScore and MaxScore.
+	Score float64
+	// SD is how far one typist's scores spread around their mean at this
+	// number of keys, in nats: a score within one SD of a threshold is
+	// borderline, and one more sequence is better than a refusal.
+	SD float64
+	// Live is the log odds that a hand typed it rather than a program.
+	Live float64
+	// NearCopy says that the timings repeat those of a stored print, which
+	// hands do not. Its score is MinScore.
+	NearCopy bool
+}
+
+// fusion makes one score of what the parts say; learnt by logistic regression
+// on people the parts were not learnt from.
+type fusion struct {
+	Bias float64   `json:"bias"`
+	Net  []float64 `json:"net"`
+	// Typing less live than LiveFrom loses LiveWeight nats for each below.
+	LiveFrom   float64 `json:"live_from"`
+	LiveWeight float64 `json:"live_weight"`
+}
+
+func (f *fusion) score(ratios []float64, live float64) float64 {
+	s := f.Bias + f.LiveWeight*min(0, live-f.LiveFrom)
+	for i, r := range ratios {
+		s += f.Net[i] * r
+	}
+	return s
+}
+
+// Score compares a print with a profile. Errors are ErrEmpty and
+// ErrOtherKind.
+func (m *Model) Score(p *Profile, probe *Print) (Result, error) {
+	ratios, err := m.ratios(p, probe)
+	if err != nil {
+		return Result{Score: MinScore}, err
+	}
+	r := Result{
+		Score: clamp(m.fusion.score(ratios, probe.Live), MinScore, MaxScore),
+		SD:    m.spread(probe.Keys), Live: probe.Live,
+		NearCopy: nearCopy(p.prints, probe),
+	}
+	if r.NearCopy {
+		r.Score = MinScore
+	}
+	return r, nil
+}
+
+// ratios gives each network's log likelihood ratio.
+func (m *Model) ratios(p *Profile, probe *Print) ([]float64, error) {
+	if len(p.prints) == 0 {
+		return nil, ErrEmpty
+	}
+	out := make([]float64, len(m.networks))
+	for i, w := range m.networks {
+		a, b := make([]float64, w.traits), make([]float64, w.traits)
+		for _, q := range p.prints {
+			if q.kind != m.kind || probe.kind != m.kind || len(q.traits) <= i || len(q.traits[i].a) != w.traits {
+				return nil, ErrOtherKind
+			}
+			for d := range a {
+				a[d] += float64(q.traits[i].a[d])
+				b[d] += float64(q.traits[i].b[d])
+			}
+		}
+		out[i] = ratio(a, b, probe.traits[i])
+	}
+	return out, nil
+}
+
+// ratio is the log likelihood ratio of "one typist" against "two" when traits
+// are normal with variance 1 over people and each print sees them with its
+// precisions.
+func ratio(a, b []float64, probe traits) float64 {
+	var sum float64
+	for d := range a {
+		pa, pb := float64(probe.a[d]), float64(probe.b[d])
+		sum += evidence(a[d]+pa, b[d]+pb) - evidence(a[d], b[d]) - evidence(pa, pb)
+	}
+	return sum
+}
+
+func evidence(a, b float64) float64 { return 0.5 * (b*b/(1+a) - math.Log1p(a)) }
+
+// spread looks the standard deviation of scores up by number of keys.
+func (m *Model) spread(keys int) float64 {
+	sd := 0.0
+	for i, k := range m.ByKeys {
+		if i == 0 || keys >= k.Keys {
+			sd = k.SD
+		}
+	}
+	return sd
+}
