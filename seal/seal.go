@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 )
 
 // KeySize is the length of a key in bytes.
@@ -66,17 +68,22 @@ func (r *Ring) Seal(dst, plain []byte, purpose string, context ...string) []byte
 	dst = append(dst, make([]byte, 12)...)
 	nonce := dst[start : start+12]
 	rand.Read(nonce)
-	var room [128]byte
-	return r.boxes[r.newest].Seal(dst, nonce, plain, label(room[:0], purpose, context))
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	*room = label((*room)[:0], purpose, context)
+	return r.boxes[r.newest].Seal(dst, nonce, plain, *room)
 }
 
-// Open appends what a box holds to dst, or returns ErrOpen.
+// Open appends what a box holds to dst, or returns ErrOpen. With room in dst
+// it allocates nothing. Dst and box must not overlap.
 func (r *Ring) Open(dst, box []byte, purpose string, context ...string) ([]byte, error) {
 	if len(box) < overhead || r.boxes[box[0]] == nil {
 		return nil, ErrOpen
 	}
-	var room [128]byte
-	plain, err := r.boxes[box[0]].Open(dst, box[1:13], box[13:], label(room[:0], purpose, context))
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	*room = label((*room)[:0], purpose, context)
+	plain, err := r.boxes[box[0]].Open(dst, box[1:13], box[13:], *room)
 	if err != nil {
 		return nil, ErrOpen
 	}
@@ -94,12 +101,17 @@ func (r *Ring) SealText(plain []byte, purpose string, context ...string) string 
 
 // OpenText opens what SealText made.
 func (r *Ring) OpenText(text, purpose string, context ...string) ([]byte, error) {
+	// The decoder skips line ends, even when strict; a box has one text.
 	box, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || strings.ContainsAny(text, "\r\n") {
 		return nil, ErrOpen
 	}
 	return r.Open(nil, box, purpose, context...)
 }
+
+// rooms are where labels are joined: the cipher is behind an interface, so a
+// buffer on the stack would be one allocation for each box.
+var rooms = sync.Pool{New: func() any { room := make([]byte, 0, 256); return &room }}
 
 // label joins purpose and context unambiguously: each part ends in its
 // length.
