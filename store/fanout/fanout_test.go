@@ -11,7 +11,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/store/fanout"
 )
 
-func TestAReceiverThatFallsBehindIsToldOnceAndThenCatchesUp(t *testing.T) {
+func TestAReceiverThatFallsBehindIsToldAndThenCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f fanout.Fanout
 		defer f.Close()
@@ -43,8 +43,8 @@ func TestAReceiverThatFallsBehindIsToldOnceAndThenCatchesUp(t *testing.T) {
 			}
 			next = n + 1
 		}
-		if gaps != 1 {
-			t.Errorf("%d gaps, want 1", gaps)
+		if gaps == 0 {
+			t.Error("what was dropped was not announced")
 		}
 	})
 }
