@@ -65,6 +65,36 @@ func (c *Catalogue) When(t, now time.Time) string {
 	return c.Text("time.on_day", "date", date, "time", c.Time(t))
 }
 
+// Until says an end as near to now as it is: "until 2:32 pm", "until midnight
+// tonight", "until 3 November, that day included", "jusqu’au 3 novembre à
+// 14 h 32". Midnight counts as the close of the day before; the zero time is
+// no end.
+func (c *Catalogue) Until(t, now time.Time) string {
+	if t.IsZero() {
+		return c.Text("time.until.none")
+	}
+	at, today := c.local(t), c.local(now)
+	midnight := at.Hour() == 0 && at.Minute() == 0
+	if midnight {
+		at = at.Add(-time.Minute)
+	}
+	date := c.day(at)
+	if at.Year() != today.Year() {
+		date = c.Date(at)
+	}
+	switch apart := daysApart(at, today); {
+	case midnight && apart == 0:
+		return c.Text("time.until.tonight")
+	case midnight:
+		return c.Text("time.until.day", "date", date)
+	case apart == 0:
+		return c.Text("time.until.today", "time", c.Time(at))
+	case apart == -1:
+		return c.Text("time.until.tomorrow", "time", c.Time(at))
+	}
+	return c.Text("time.until.moment", "date", date, "time", c.Time(at))
+}
+
 // daysApart counts the calendar days from t to now, both in one zone. Noon to
 // noon, so that a day of 23 or 25 hours counts as one.
 func daysApart(t, now time.Time) int {

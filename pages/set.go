@@ -134,6 +134,9 @@ func funcs(c *lang.Catalogue) template.FuncMap {
 		"bdi":   bdi,
 		"inert": func(s string) string { return lang.Inert(s, 0) },
 
+		// state makes what the partial of that name takes.
+		"state": func(answer string, word ...string) State { return State{Answer: answer, Word: strings.Join(word, " ")} },
+
 		"icon":  Icon,
 		"asset": Asset,
 
@@ -141,6 +144,7 @@ func funcs(c *lang.Catalogue) template.FuncMap {
 		"date":   func(t time.Time) template.HTML { return stamp(t, c.Date(t)) },
 		"moment": func(t time.Time) template.HTML { return stamp(t, c.DateTime(t)) },
 		"when":   func(t, now time.Time) template.HTML { return stamp(t, c.When(t, now)) },
+		"until":  c.Until,
 		"ago":    c.Ago,
 		"lasts":  c.Duration,
 		"number": func(n int) string { return c.Number(int64(n)) },
