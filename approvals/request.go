@@ -8,9 +8,9 @@ import (
 	"math/big"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/lang"
 )
 
 // State is where a request stands.
@@ -223,6 +223,15 @@ func newNumber() string {
 	return n.String()
 }
 
+// randomBelow is a random time shorter than d.
+func randomBelow(d time.Duration) time.Duration {
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(max(d, 1))))
+	if err != nil {
+		panic("approvals: no randomness: " + err.Error())
+	}
+	return time.Duration(n.Int64())
+}
+
 func randomText(letters string, length int) string {
 	var b strings.Builder
 	for range length {
@@ -235,23 +244,6 @@ func randomText(letters string, length int) string {
 	return b.String()
 }
 
-// CleanText makes a person's text fit to be kept and shown: one line, no
-// control or direction-changing characters (threat L14), at most limit
-// characters, no space around it.
-func CleanText(s string, limit int) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\r', r == '\t', r == '\u2028', r == '\u2029':
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), unicode.Is(unicode.Cf, r) && r != '\u200d' && r != '\u200c':
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if runes := []rune(s); len(runes) > limit {
-		s = strings.TrimSpace(string(runes[:limit]))
-	}
-	return s
-}
+// CleanText makes a person's text fit to be kept and shown: one line, inert
+// (threat L14), at most limit characters.
+func CleanText(s string, limit int) string { return lang.Inert(s, limit) }

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"sync"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/seal"
+	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // Errors that callers tell apart. Each has a sentence of its own on pages.
@@ -106,6 +109,11 @@ type Config struct {
 	// Console is the console's URL without a path ("https://gate.example.com");
 	// empty where there is none: notices then bear no link.
 	Console string
+	// Languages are those of the configuration; empty means all there are.
+	Languages []string
+	// ClientIP is the address a request came from, for the audit; nil means
+	// the peer's.
+	ClientIP func(*http.Request) string
 	// Notifiers are the channels, in the order in which an admin who chose
 	// none is told.
 	Notifiers []Notifier
@@ -166,4 +174,64 @@ type Choice struct {
 	Confirmed bool
 	// Reply is a word to the person who asked.
 	Reply string
+
+	// detail is more for the audit.
+	detail map[string]string
+}
+
+// Service opens, tells, decides and ends access requests. All methods may be
+// called by several goroutines at once.
+type Service struct {
+	conf     Config
+	st       store.Store
+	channels map[string]Notifier
+	// slots bound how much one channel sends at once.
+	slots map[string]chan struct{}
+
+	streams streams
+
+	// opening is held while a new request is counted and written.
+	opening sync.Mutex
+	others  map[string]others
+	hubs    struct {
+		sync.Mutex
+		of map[string]*hub
+	}
+}
+
+// New makes a service. Run must be called for notices to go out and requests
+// to expire.
+func New(c Config) *Service {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Expiry <= 0 {
+		c.Expiry = DefaultExpiry
+	}
+	if c.Instance == "" {
+		c.Instance = randomText(referenceLetters, 12)
+	}
+	orDefault(&c.Caps.PerUser, 5)
+	orDefault(&c.Caps.PerNetwork, 50)
+	orDefault(&c.Caps.PerApplication, 1000)
+	orDefault(&c.Caps.NoticesPerHour, 20)
+	s := &Service{
+		conf: c, st: c.Books.Store, channels: map[string]Notifier{}, slots: map[string]chan struct{}{},
+		others: map[string]others{},
+	}
+	s.hubs.of = map[string]*hub{}
+	for _, n := range c.Notifiers {
+		s.channels[n.Name()] = n
+		s.slots[n.Name()] = make(chan struct{}, parallelSends)
+	}
+	return s
+}
+
+func orDefault(n *int, otherwise int) {
+	if *n <= 0 {
+		*n = otherwise
+	}
 }

@@ -1,0 +1,216 @@
+package approvals
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Holder is the browser that waits, told from its device cookie.
+type Holder struct {
+	Application string
+	DeviceID    string
+	// LoginID is the login whose request is meant; empty for the newest.
+	LoginID string
+	// Back is a path on this host to which forms without script return; it
+	// comes from the server's own memory, never from the request (threat L13).
+	// Empty means WaitPath, which then bears ?said= (WaitingPage.Said).
+	Back string
+}
+
+// Status is what the waiting page learns of its request. It holds nothing
+// that the page did not show already.
+type Status struct {
+	// State is "waiting", "approved", "refused", "cancelled" or "expired".
+	State     string     `json:"state"`
+	Reference string     `json:"reference,omitempty"`
+	Version   int        `json:"version,omitempty"`
+	Opened    *time.Time `json:"opened,omitempty"`
+	Decided   *time.Time `json:"decided,omitempty"`
+	Until     *time.Time `json:"until,omitempty"`
+	Reply     string     `json:"reply,omitempty"`
+	Note      string     `json:"note,omitempty"`
+	// Said is what a form brought: "note", "name", "pass", "long".
+	Said string `json:"said,omitempty"`
+}
+
+// statusOf is a request as its page is told of it. The zero request stands
+// for a refused newcomer's, who holds none: from outside they wait like any
+// other (threat L17).
+func statusOf(ask AccessRequest) Status {
+	st := Status{State: string(Waiting), Reference: ask.Reference, Version: ask.Version, Note: ask.Note}
+	if ask.ID == "" {
+		return Status{State: string(Waiting)}
+	}
+	st.Opened = moment(ask.Opened)
+	switch ask.State {
+	case Approved, Refused:
+		st.State, st.Decided, st.Until, st.Reply = string(ask.State), moment(ask.Decision.At), moment(ask.Decision.Until), ask.Decision.Reply
+	case Cancelled, Expired:
+		st.State = string(ask.State)
+	case Waiting, Deciding:
+	}
+	return st
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// waiter serves what is below WaitPath.
+type waiter struct {
+	s        *Service
+	holder   func(*http.Request) (Holder, bool)
+	stopping <-chan struct{}
+	guard    *http.CrossOriginProtection
+}
+
+// WaitHandler serves /.cadenas/wait/{state,events,note,cancel,name,pass} to
+// the browser that holds a request. Nothing here can approve, but a pass
+// code. Event streams end when stopping is closed.
+func (s *Service) WaitHandler(holder func(*http.Request) (Holder, bool), stopping <-chan struct{}) http.Handler {
+	return &waiter{s: s, holder: holder, stopping: stopping, guard: http.NewCrossOriginProtection()}
+}
+
+func (h *waiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	action, ok := strings.CutPrefix(r.URL.Path, WaitPath+"/")
+	method := map[string]string{
+		"state": http.MethodGet, "events": http.MethodGet,
+		"note": http.MethodPost, "name": http.MethodPost, "cancel": http.MethodPost, "pass": http.MethodPost,
+	}[action]
+	if !ok || method == "" {
+		http.NotFound(w, r)
+		return
+	}
+	if r.Method != method && (r.Method != http.MethodHead || action != "state") {
+		w.Header().Set("Allow", method)
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	if method == http.MethodPost {
+		// The device cookie goes along on foreign posts too (SameSite=None), so
+		// this is what stops them (threat L11).
+		if err := h.guard.Check(r); err != nil {
+			http.Error(w, "this form was sent from somewhere else", http.StatusForbidden)
+			return
+		}
+	}
+	holder, ok := h.holder(r)
+	if !ok || holder.DeviceID == "" {
+		http.NotFound(w, r)
+		return
+	}
+	ask, err := h.s.ForHolder(r.Context(), holder.Application, holder.DeviceID, holder.LoginID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		h.trouble(w, err)
+		return
+	}
+	switch action {
+	case "state":
+		writeStatus(w, http.StatusOK, statusOf(ask))
+	case "events":
+		h.events(w, r, holder, ask)
+	default:
+		h.post(w, r, holder, ask, action)
+	}
+}
+
+// post carries a form out. Whoever holds no request is answered as if they
+// did (threat L17).
+func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask AccessRequest, action string) {
+	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+	if err := r.ParseMultipartForm(formLimit); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		return
+	}
+	said, err := action, error(nil)
+	switch action {
+	case "note":
+		note := r.PostForm.Get(FieldNote)
+		if len([]rune(strings.TrimSpace(note))) > NoteLimit {
+			said = "long"
+			break
+		}
+		if ask.ID != "" {
+			ask, err = h.s.Note(r.Context(), holder.Application, ask.ID, note)
+		}
+	case "name":
+		if ask.ID != "" {
+			ask, err = h.s.Name(r.Context(), holder.Application, ask.ID, r.PostForm.Get(FieldName))
+		}
+	case "cancel":
+		said = ""
+		if ask.ID != "" {
+			if err = h.s.Cancel(r.Context(), holder.Application, ask.ID); err == nil {
+				ask.State = Cancelled
+			}
+		}
+	case "pass":
+		said = ""
+		if ask.ID == "" {
+			said = "pass"
+			break
+		}
+		ask, err = h.s.UsePass(r.Context(), holder.Application, ask.ID, r.PostForm.Get(FieldCode))
+		if errors.Is(err, ErrPass) || errors.Is(err, ErrWidth) {
+			said, err = "pass", nil
+		}
+	}
+	var decided *DecidedError
+	switch {
+	case err == nil:
+	case errors.As(err, &decided), errors.Is(err, ErrExpired), errors.Is(err, ErrCancelled), errors.Is(err, ErrNotFound):
+		said = "" // it is over: the page shows how
+		if ask, err = h.s.ForHolder(r.Context(), holder.Application, holder.DeviceID, holder.LoginID); err != nil {
+			ask = AccessRequest{}
+		}
+	default:
+		h.trouble(w, err)
+		return
+	}
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		st := statusOf(ask)
+		st.Said = said
+		status := http.StatusOK
+		if said == "pass" || said == "long" {
+			status = http.StatusUnprocessableEntity
+		}
+		writeStatus(w, status, st)
+		return
+	}
+	http.Redirect(w, r, backPath(holder.Back, said), http.StatusSeeOther)
+}
+
+// backPath is where a form without script returns: the server's own path if
+// it is one, never anything a browser would take for another host.
+func backPath(back, said string) string {
+	if back != "" && back[0] == '/' && !strings.HasPrefix(back, "//") && !strings.ContainsFunc(back, func(c rune) bool {
+		return c < ' ' || c == 0x7f || c == '\\'
+	}) {
+		return back
+	}
+	if said != "" {
+		return WaitPath + "?said=" + said
+	}
+	return WaitPath
+}
+
+func writeStatus(w http.ResponseWriter, code int, st Status) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(st) // the person went away: nobody left to tell
+}
+
+func (h *waiter) trouble(w http.ResponseWriter, err error) {
+	code := randomText(referenceLetters, 6)
+	h.s.conf.Log.Error("a waiting page could not be served", "code", code, "error", err)
+	w.Header().Set("Retry-After", "5")
+	http.Error(w, "Please try again. Code "+code, http.StatusServiceUnavailable)
+}
