@@ -221,7 +221,7 @@ func (s *Service) ForHolder(ctx context.Context, application, device, login stri
 		if err != nil {
 			return AccessRequest{}, err
 		}
-		if ask.Device.ID == device && (login == "" || ask.HeldBy(login)) && ask.ID > newest.ID {
+		if ask.Device.ID == device && (login == "" || ask.HeldBy(login)) && (newest.ID == "" || ask.Opened.After(newest.Opened)) {
 			newest = ask
 		}
 	}

@@ -46,7 +46,7 @@ type Notice struct {
 	// Application identifies it, ApplicationName is for people.
 	Application, ApplicationName string
 	// Ask is the request as it stands when the notice goes out, without its
-	// number and logins. It is zero for a digest and a sign-in link.
+	// number. It is zero for a digest and a sign-in link.
 	Ask AccessRequest
 	// Link is where the button leads; empty where there is no console. It is
 	// made when the notice goes out and is never stored.

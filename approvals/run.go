@@ -290,8 +290,9 @@ func (s *Service) complete(ctx context.Context, p parcel) (Notice, bool, error) 
 }
 
 // WithoutSecrets is a request as anybody but the waiting person may see it.
+// LoginID stays: it is no secret, and tells that a password was right.
 func WithoutSecrets(ask AccessRequest) AccessRequest {
-	ask.Number, ask.LoginID, ask.Logins = "", "", nil
+	ask.Number, ask.Logins = "", nil
 	return ask
 }
 

@@ -193,6 +193,7 @@ type Service struct {
 	// opening is held while a new request is counted and written.
 	opening sync.Mutex
 	others  map[string]others
+	madeUp  map[string]madeUp
 	hubs    struct {
 		sync.Mutex
 		of map[string]*hub
@@ -220,7 +221,7 @@ func New(c Config) *Service {
 	orDefault(&c.Caps.NoticesPerHour, 20)
 	s := &Service{
 		conf: c, st: c.Books.Store, channels: map[string]Notifier{}, slots: map[string]chan struct{}{},
-		others: map[string]others{},
+		others: map[string]others{}, madeUp: map[string]madeUp{},
 	}
 	s.hubs.of = map[string]*hub{}
 	for _, n := range c.Notifiers {
