@@ -197,7 +197,10 @@ func (h *header) build(tensors map[string][]float32) (*Model, error) {
 		p := fmt.Sprintf("net%d.", i)
 		m.networks = append(m.networks, s.network(func(name string, size int) []float32 { return take(p+name, size) }))
 	}
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func within(n int) bool { return n > 0 && n <= maxLayer }
@@ -207,7 +210,7 @@ func (s netShape) network(take func(string, int) []float32) *network {
 	w := &network{
 		hidden: H, traits: D, keydim: E, dilations: s.Dilations, inputSize: in, liveHidden: s.Live,
 		emb: take("emb", keyClasses*E), inW: take("in.w", H*3*in), inB: take("in.b", H),
-		globW: take("glob.w", H*globals), gateW: take("gate.w", H*2*E), gateB: take("gate.b", H),
+		globW:    take("glob.w", H*globals),
 		outNormW: take("onorm.w", H), outNormB: take("onorm.b", H),
 		valueW: take("value.w", D*H), valueB: take("value.b", D), precW: take("prec.w", D*H), precB: take("prec.b", D),
 		cap:    take("cap", D),
@@ -218,6 +221,10 @@ func (s netShape) network(take func(string, int) []float32) *network {
 		w.convB = append(w.convB, take(fmt.Sprintf("conv%d.b", l), H))
 		w.normW = append(w.normW, take(fmt.Sprintf("norm%d.w", l), H))
 		w.normB = append(w.normB, take(fmt.Sprintf("norm%d.b", l), H))
+	}
+	gateW, gateB := take("gate.w", H*2*E), take("gate.b", H)
+	if len(w.emb) == keyClasses*E && len(gateW) == H*2*E && len(gateB) == H {
+		w.tabulate(gateW, gateB)
 	}
 	return w
 }

@@ -12,7 +12,7 @@ type network struct {
 	emb                   []float32 // class -> keydim
 	inW, inB              []float32 // hidden x 3 x (keydim+channels)
 	globW                 []float32 // hidden x globals
-	gateW, gateB          []float32 // hidden x 2*keydim
+	gate                  []float32 // previous class, class -> hidden
 	convW, convB          [][]float32
 	normW, normB          [][]float32
 	outNormW, outNormB    []float32
@@ -34,7 +34,7 @@ type traits struct {
 
 // scratch is the memory of one forward pass, kept between passes.
 type scratch struct {
-	in, cols, h, y, gate, keys, va, pr []float32
+	in, cols, h, y, va, pr []float32
 }
 
 func grown(s *[]float32, n int) []float32 {
@@ -44,20 +44,31 @@ func grown(s *[]float32, n int) []float32 {
 	return (*s)[:n]
 }
 
+// tabulate works out once what each pair of keys lets through: one plus the
+// hyperbolic tangent of a linear map of both embeddings.
+func (w *network) tabulate(gateW, gateB []float32) {
+	E, H := w.keydim, w.hidden
+	w.gate = make([]float32, keyClasses*keyClasses*H)
+	pair := make([]float32, 2*E)
+	for id := range keyClasses * keyClasses {
+		copy(pair, w.emb[id/keyClasses*E:][:E])
+		copy(pair[E:], w.emb[id%keyClasses*E:][:E])
+		row := w.gate[id*H:][:H]
+		dense(row, pair, gateW, gateB, 1, 2*E, H)
+		for k, v := range row {
+			row[k] = 1 + float32(math.Tanh(float64(v)))
+		}
+	}
+}
+
 // run gives the traits of a sequence and its liveness, the log odds that a
 // hand typed it rather than a program.
 func (w *network) run(f *features, s *scratch) (traits, float64) {
 	n, H, D, C := f.n, w.hidden, w.traits, w.inputSize
 	in := grown(&s.in, n*C)
-	keys := grown(&s.keys, n*2*w.keydim)
-	prev := 0
 	for i, c := range f.class {
-		e := w.emb[c*w.keydim : (c+1)*w.keydim]
-		copy(in[i*C:], e)
+		copy(in[i*C:], w.emb[c*w.keydim:(c+1)*w.keydim])
 		copy(in[i*C+w.keydim:(i+1)*C], f.x[i*channels:(i+1)*channels])
-		copy(keys[i*2*w.keydim:], w.emb[prev*w.keydim:(prev+1)*w.keydim])
-		copy(keys[(i*2+1)*w.keydim:], e)
-		prev = c
 	}
 	h := grown(&s.h, n*H)
 	cols := grown(&s.cols, n*3*max(C, H))
@@ -65,10 +76,14 @@ func (w *network) run(f *features, s *scratch) (traits, float64) {
 	dense(h, cols, w.inW, w.inB, n, 3*C, H)
 	bias := make([]float32, H)
 	dense(bias, f.g[:], w.globW, nil, 1, globals, H)
-	gate := grown(&s.gate, n*H)
-	dense(gate, keys, w.gateW, w.gateB, n, 2*w.keydim, H)
-	for i := range h {
-		h[i] = max(0, h[i]+bias[i%H]) * (1 + float32(math.Tanh(float64(gate[i]))))
+	prev := 0
+	for i, c := range f.class {
+		id := (prev*keyClasses + c) * H
+		gate, row := w.gate[id:id+H], h[i*H:(i+1)*H]
+		for k, v := range row {
+			row[k] = max(0, v+bias[k]) * gate[k]
+		}
+		prev = c
 	}
 	y := grown(&s.y, n*H)
 	for l, d := range w.dilations {

@@ -62,7 +62,7 @@ func TestScoresEqualTheTrainers(t *testing.T) {
 		}
 		for _, probe := range c.Probes {
 			q := mustPrint(t, m, eventsOf(probe.Events))
-			ratios, err := m.ratios(&p, q)
+			ratios, err := m.ratios(p.all(), q)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,57 +7,73 @@ const (
 	// EnrolPrints is how many prints enrolment takes; the operating points
 	// were measured with that many.
 	EnrolPrints = 5
-	// MaxPrints bounds a profile; above it the oldest goes. On recorded
-	// typing more references help up to about here.
-	MaxPrints = 10
+	// MaxEnrolled bounds the prints somebody vouched for.
+	MaxEnrolled = 10
+	// MaxGrown bounds the prints taken from sign-ins.
+	MaxGrown = 5
 )
 
-// Profile is a person's prints on one keyboard, oldest first. The zero value
-// is empty and ready. It is not safe for concurrent use.
+// Profile is a person's prints on one keyboard. The zero value is empty and
+// ready. It is not safe for concurrent use.
+//
+// Prints of enrolment and prints of later sign-ins are kept apart, each
+// bounded with the oldest out, so that the second kind never replaces the
+// first: see Grow.
 type Profile struct {
-	prints []*Print
+	enrolled, grown []*Print
 }
 
 // Len is the number of prints.
-func (p *Profile) Len() int { return len(p.prints) }
+func (p *Profile) Len() int { return len(p.enrolled) + len(p.grown) }
 
 // Ready says whether enrolment is done.
-func (p *Profile) Ready() bool { return len(p.prints) >= EnrolPrints }
+func (p *Profile) Ready() bool { return len(p.enrolled) >= EnrolPrints }
 
 // Enrol adds a reference print: in enrolment, or from a link an admin made.
 // The caller vouches that it is the owner's. It refuses a print of another
 // model with ErrOtherKind.
 func (p *Profile) Enrol(print *Print) error {
-	if len(p.prints) > 0 && p.prints[0].kind != print.kind {
+	if !p.alike(print) {
 		return ErrOtherKind
 	}
-	p.prints = append(p.prints, print)
-	if n := len(p.prints) - MaxPrints; n > 0 {
-		p.prints = slices.Delete(p.prints, 0, n)
-	}
+	p.enrolled = bounded(append(p.enrolled, print), MaxEnrolled)
 	return nil
 }
 
 // Grow lets the profile follow its owner: it takes the print of a sign-in if
-// the match was strong, and tells whether it did. Strong is, against the
-// profile as it is, the strict point's threshold for one sequence, and, so
-// that nobody walks a profile away in small steps, the balanced one's against
-// its older half alone; never a near-copy, never typing that looks made.
+// the match was strong, and tells whether it did. Strong is the strict
+// point's threshold for one sequence, both against the profile as it is and
+// against the enrolment alone, and never a near-copy. Whatever was taken in
+// before, then, nothing is that the enrolment itself would not strictly
+// match: an impostor's chance stays the strict FAR at every try, and nobody
+// walks a profile away in small steps. Who changed more than that enrols
+// again.
 func (p *Profile) Grow(m *Model, print *Print) bool {
-	if !p.Ready() || !m.strong(p, print, Strict) {
+	if !p.Ready() || !m.strong(p, print) || !m.strong(&Profile{enrolled: p.enrolled}, print) {
 		return false
 	}
-	older := Profile{prints: p.prints[:(len(p.prints)+1)/2]}
-	if !m.strong(&older, print, Balanced) {
-		return false
-	}
-	return p.Enrol(print) == nil
+	p.grown = bounded(append(p.grown, print), MaxGrown)
+	return true
 }
 
-func (m *Model) strong(p *Profile, print *Print, point string) bool {
+func (m *Model) strong(p *Profile, print *Print) bool {
 	r, err := m.Score(p, print)
-	t, ok := m.Points[point]
+	t, ok := m.Points[Strict]
 	return err == nil && ok && !r.NearCopy && r.Score >= t.Steps[0].Threshold
+}
+
+// bounded drops the oldest.
+func bounded(prints []*Print, most int) []*Print {
+	return slices.Delete(prints, 0, max(0, len(prints)-most))
+}
+
+// all gives every print.
+func (p *Profile) all() []*Print { return slices.Concat(p.enrolled, p.grown) }
+
+// alike says whether a print is of the model the others are of.
+func (p *Profile) alike(print *Print) bool {
+	all := p.all()
+	return len(all) == 0 || all[0].kind == print.kind
 }
 
 const profileVersion = 1
@@ -65,42 +81,39 @@ const profileVersion = 1
 // MarshalBinary writes a profile; five prints take under 8 kB. The caller
 // encrypts it.
 func (p *Profile) MarshalBinary() ([]byte, error) {
-	b := []byte{profileVersion, byte(len(p.prints))}
-	for _, q := range p.prints {
+	b := []byte{profileVersion, byte(len(p.enrolled)), byte(len(p.grown))}
+	for _, q := range p.all() {
 		b = q.append(b)
 	}
 	return b, nil
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote. Any other bytes are an
-// error.
+// error, and leave the profile as it was.
 func (p *Profile) UnmarshalBinary(b []byte) error {
 	r := &reader{b: b}
-	version, n := r.u8(), r.u8()
-	if r.bad || version != profileVersion || n > MaxPrints {
+	version, enrolled, grown := r.u8(), r.u8(), r.u8()
+	if r.bad || version != profileVersion || enrolled > MaxEnrolled || grown > MaxGrown {
 		return errPrint
 	}
-	prints := make([]*Print, 0, n)
-	for range n {
+	var read Profile
+	for i := range enrolled + grown {
 		q, err := r.print()
 		if err != nil {
 			return err
 		}
-		if q.kind != prints0kind(prints, q) {
+		if !read.alike(q) {
 			return ErrOtherKind
 		}
-		prints = append(prints, q)
+		if i < enrolled {
+			read.enrolled = append(read.enrolled, q)
+		} else {
+			read.grown = append(read.grown, q)
+		}
 	}
 	if len(r.b) != 0 {
 		return errPrint
 	}
-	p.prints = prints
+	*p = read
 	return nil
-}
-
-func prints0kind(prints []*Print, q *Print) uint32 {
-	if len(prints) == 0 {
-		return q.kind
-	}
-	return prints[0].kind
 }

@@ -14,6 +14,10 @@ const (
 	MaxScore = 12.0
 )
 
+// grownGain is the most, in nats, that prints taken from sign-ins can add to
+// what the enrolment alone says: whoever got some in gains no more by it.
+const grownGain = 0.5
+
 // Result is what one sequence says.
 type Result struct {
 	// Score is the evidence in nats that the same person typed, between
@@ -51,14 +55,22 @@ func (f *fusion) score(ratios []float64, live float64) float64 {
 // Score compares a print with a profile. Errors are ErrEmpty and
 // ErrOtherKind.
 func (m *Model) Score(p *Profile, probe *Print) (Result, error) {
-	ratios, err := m.ratios(p, probe)
+	all := p.all()
+	ratios, err := m.ratios(all, probe)
 	if err != nil {
 		return Result{Score: MinScore}, err
 	}
+	score := m.fusion.score(ratios, probe.Live)
+	if len(p.grown) > 0 && len(p.enrolled) > 0 {
+		if ratios, err = m.ratios(p.enrolled, probe); err != nil {
+			return Result{Score: MinScore}, err
+		}
+		score = min(score, m.fusion.score(ratios, probe.Live)+grownGain)
+	}
 	r := Result{
-		Score: clamp(m.fusion.score(ratios, probe.Live), MinScore, MaxScore),
+		Score: clamp(score, MinScore, MaxScore),
 		SD:    m.spread(probe.Keys), Live: probe.Live,
-		NearCopy: nearCopy(p.prints, probe),
+		NearCopy: nearCopy(all, probe),
 	}
 	if r.NearCopy {
 		r.Score = MinScore
@@ -66,15 +78,15 @@ func (m *Model) Score(p *Profile, probe *Print) (Result, error) {
 	return r, nil
 }
 
-// ratios gives each network's log likelihood ratio.
-func (m *Model) ratios(p *Profile, probe *Print) ([]float64, error) {
-	if len(p.prints) == 0 {
+// ratios gives each network's log likelihood ratio against some prints.
+func (m *Model) ratios(prints []*Print, probe *Print) ([]float64, error) {
+	if len(prints) == 0 {
 		return nil, ErrEmpty
 	}
 	out := make([]float64, len(m.networks))
 	for i, w := range m.networks {
 		a, b := make([]float64, w.traits), make([]float64, w.traits)
-		for _, q := range p.prints {
+		for _, q := range prints {
 			if q.kind != m.kind || probe.kind != m.kind || len(q.traits) <= i || len(q.traits[i].a) != w.traits {
 				return nil, ErrOtherKind
 			}

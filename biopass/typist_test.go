@@ -19,11 +19,11 @@ type typist struct {
 func newTypist(seed uint64) *typist {
 	r := rand.New(rand.NewPCG(seed, 77))
 	t := &typist{
-		rng: r, hold: 65 + 80*r.Float64(), step: 90 + 150*r.Float64(),
-		hands: 0.7 + 0.6*r.Float64(), scatter: 0.08, spaceBefore: 0.8 + 0.8*r.Float64(),
+		rng: r, hold: 55 + 110*r.Float64(), step: 85 + 190*r.Float64(),
+		hands: 0.7 + 0.6*r.Float64(), scatter: 0.06, spaceBefore: 0.8 + 0.8*r.Float64(),
 	}
 	for i := range t.keys {
-		t.keys[i] = [2]float64{math.Exp(0.2 * r.NormFloat64()), math.Exp(0.3 * r.NormFloat64())}
+		t.keys[i] = [2]float64{math.Exp(0.25 * r.NormFloat64()), math.Exp(0.35 * r.NormFloat64())}
 	}
 	return t
 }

@@ -14,17 +14,21 @@ func sorted(x []float64) []float64 {
 	return s
 }
 
-// below is the share of sorted s under t; atMost counts t too.
+// below is the share of sorted s under t; atMost counts t too. Of nothing it
+// is 0.
 func below(s []float64, t float64) float64 {
-	return float64(sort.SearchFloat64s(s, t)) / float64(len(s))
+	return float64(sort.SearchFloat64s(s, t)) / float64(max(len(s), 1))
 }
 
 func atMost(s []float64, t float64) float64 {
-	return float64(sort.Search(len(s), func(i int) bool { return s[i] > t })) / float64(len(s))
+	return float64(sort.Search(len(s), func(i int) bool { return s[i] > t })) / float64(max(len(s), 1))
 }
 
-// quantile interpolates linearly.
+// quantile interpolates linearly; of nothing it is 0.
 func quantile(s []float64, q float64) float64 {
+	if len(s) == 0 {
+		return 0
+	}
 	p := q * float64(len(s)-1)
 	k := int(p)
 	if k+1 >= len(s) {

@@ -30,6 +30,7 @@ type report struct {
 	Thresholds   map[string]pointRow   `json:"thresholds"`
 	Attacks      map[string]attackRow  `json:"attacks"`
 	Disturbances map[string]disturbRow `json:"disturbances"`
+	Growth       growthRow             `json:"growth"`
 }
 
 // pointRow is an operating point as shipped and as measured here.
@@ -78,6 +79,7 @@ func evaluate(m *biopass.Model, people []person) *report {
 	for _, d := range disturbances {
 		r.Disturbances[d.name] = t.disturb(d)
 	}
+	r.Growth = t.growth()
 	return r
 }
 
@@ -156,5 +158,9 @@ func (r *report) print(out io.Writer) error {
 		row := r.Disturbances[d.name]
 		p("%s\t%.2f\t%.1f\t%.2f\t%.1f\t%.1f", d.what, row.EER, row.FRR, row.ShippedFAR, row.ShippedFRR, row.Refused)
 	}
+	p("")
+	p("after %d sign-ins\tEER\tbalanced: FRR\tFAR", growthProbes)
+	p("profile as enrolled\t%.2f\t%.1f\t%.2f", r.Growth.EnrolledEER, r.Growth.EnrolledFRR, r.Growth.EnrolledFAR)
+	p("grown by %.1f prints\t%.2f\t%.1f\t%.2f", r.Growth.Taken, r.Growth.GrownEER, r.Growth.GrownFRR, r.Growth.GrownFAR)
 	return w.Flush()
 }
