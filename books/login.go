@@ -36,6 +36,10 @@ type Login struct {
 	Last time.Time
 	// Until ends a held or deciding login.
 	Until time.Time
+	// Was and WasUntil are what a deciding login was before, to go back to
+	// when the sign-in fails.
+	Was      LoginState
+	WasUntil time.Time
 	// Factors are what was passed at this sign-in: "login", "biopass",
 	// "approval".
 	Factors []string

@@ -53,6 +53,7 @@ type Gate struct {
 	all     atomic.Uint64
 	sockets sockets
 	dirty   dirty
+	feeds   feeds
 }
 
 type application struct {
@@ -97,6 +98,7 @@ func (g *Gate) Configure(a Application) {
 	app := g.application(a.Name)
 	app.conf.Store(&a)
 	app.epoch.Add(1)
+	g.want(a.Name)
 }
 
 // Applications returns the names of the configured applications.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/books"
@@ -14,19 +16,22 @@ import (
 // Run learns of writes, by whichever instance, and writes what was seen,
 // until ctx ends; it then writes once more. It returns when all is written.
 func (g *Gate) Run(ctx context.Context) error {
-	events, err := g.books.Store.Watch(ctx, "")
-	if err != nil {
-		return err
+	events := make(chan store.Event)
+	g.feeds.mu.Lock()
+	g.feeds.into, g.feeds.ctx = events, ctx
+	names := append([]string{""}, g.feeds.wanted...)
+	g.feeds.mu.Unlock()
+	for _, name := range names {
+		if err := g.feed(name); err != nil {
+			return err
+		}
 	}
 	g.forgetAll()
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
 		select {
-		case ev, ok := <-events:
-			if !ok {
-				return g.last(ctx)
-			}
+		case ev := <-events:
 			g.heard(ctx, ev)
 		case <-ticker.C:
 			g.flushLogged(ctx)
@@ -35,6 +40,58 @@ func (g *Gate) Run(ctx context.Context) error {
 			return g.last(ctx)
 		}
 	}
+}
+
+// feeds are the watches of the applications, begun as they are configured.
+type feeds struct {
+	mu     sync.Mutex
+	wanted []string
+	begun  map[string]bool
+	into   chan<- store.Event
+	ctx    context.Context //nolint:containedctx // that of Run, for applications configured after it began
+}
+
+// want makes changes of an application known, now or once Run begins.
+func (g *Gate) want(name string) {
+	g.feeds.mu.Lock()
+	if !slices.Contains(g.feeds.wanted, name) {
+		g.feeds.wanted = append(g.feeds.wanted, name)
+	}
+	running := g.feeds.into != nil
+	g.feeds.mu.Unlock()
+	if !running {
+		return
+	}
+	if err := g.feed(name); err != nil {
+		g.opt.Log.Error("changes of an application are not followed", "application", name, "error", err)
+	}
+}
+
+func (g *Gate) feed(name string) error {
+	g.feeds.mu.Lock()
+	defer g.feeds.mu.Unlock()
+	if g.feeds.begun[name] || g.feeds.ctx.Err() != nil {
+		return nil
+	}
+	ctx, into := g.feeds.ctx, g.feeds.into
+	events, err := books.Watch(ctx, g.books.Store, name)
+	if err != nil {
+		return err
+	}
+	if g.feeds.begun == nil {
+		g.feeds.begun = map[string]bool{}
+	}
+	g.feeds.begun[name] = true
+	go func() {
+		for e := range events {
+			select {
+			case into <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return nil
 }
 
 // last writes what is left, with some seconds to do it in.
