@@ -103,7 +103,7 @@ func TestStreamsOfTheDemonstrationPassPlainCaddy(t *testing.T) {
 	demo := &Demo{Options: app.Options{}}
 	site := behindCaddy(t, demo)
 	c := NewClient(t)
-	if _, refusal := c.Socket(site.URL("/live")); refusal == nil || refusal.StatusCode != http.StatusUnauthorized {
+	if _, refusal := c.Socket(site.URL("/live")); refusal == nil || refusal.StatusCode != http.StatusUnauthorized { //nolint:bodyclose // the library has read it
 		t.Errorf("nobody got a WebSocket: %v", refusal)
 	}
 	demo.SignIn(c, site, "julie", Accounts[1].Password)

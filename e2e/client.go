@@ -382,6 +382,7 @@ func (c *Client) Steal(from *Client, address string, names ...string) {
 	var taken []*http.Cookie
 	for _, cookie := range from.Jar.Cookies(u) {
 		if len(names) == 0 || slices.Contains(names, cookie.Name) {
+			//nolint:gosec // a request's cookie has a name and a value only
 			taken = append(taken, &http.Cookie{Name: cookie.Name, Value: cookie.Value, Path: "/"})
 		}
 	}

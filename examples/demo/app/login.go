@@ -67,6 +67,7 @@ func read(r *http.Request) (credentials, error) {
 		}
 		return typed, nil
 	}
+	//nolint:gosec // signIn bounds the body
 	if err := r.ParseMultipartForm(maxLogin); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return credentials{}, fmt.Errorf("reading the login: %w", err)
 	}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
+	"github.com/cadenas-gateway/cadenas/e2e"
+	"github.com/cadenas-gateway/cadenas/gate"
+)
+
+// serve stands a console up and returns its address.
+func serve(t *testing.T, o options) (*stand, string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	address := "http://" + server.Listener.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	s, err := newStand(ctx, address, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = s.console
+	server.Start()
+	t.Cleanup(func() {
+		cancel()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return s, address
+}
+
+// signIn follows a link of the command line's.
+func signIn(t *testing.T, s *stand, b *e2e.Browser, email string) {
+	t.Helper()
+	link, err := s.console.Link(context.Background(), email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Open(link)
+	b.Go("main form button")
+}
+
+// look are the views to look in: two in a plain run, all of them when
+// CONSOLE_VIEWS is "all".
+func look() []e2e.View {
+	if os.Getenv("CONSOLE_VIEWS") == "all" {
+		all := e2e.Views()
+		return append(all, e2e.View{Size: e2e.Tablet, Language: "fr"}, e2e.View{Size: e2e.Tablet, Language: "en", Dark: true})
+	}
+	return []e2e.View{{Size: e2e.Phone, Language: "fr-CA", Dark: true}, {Size: e2e.Desk, Language: "en"}}
+}
+
+// axe runs axe-core, where AXE_JS names its file, and fails on what it finds.
+func axe(t *testing.T, b *e2e.Browser, where string) {
+	t.Helper()
+	file := os.Getenv("AXE_JS")
+	if file == "" {
+		return
+	}
+	script, err := os.ReadFile(file) //nolint:gosec // named by who runs the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	e2e.Eval[bool](b, string(script)+"; true")
+	found := e2e.Eval[[]string](b, `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html.slice(0, 160) + " " + (n.any[0]?.message ?? ""))))`)
+	for _, f := range found {
+		t.Errorf("%s: axe: %s", where, f)
+	}
+}
+
+// rooms are the pages of a signed-in admin.
+var rooms = []struct{ name, path string }{
+	{"requests", "/requests"},
+	{"connections", "/connections"},
+	{"connections-filtered", "/connections?q=laval&state=out&window=30"},
+	{"connections-none", "/connections?q=nobody-is-called-that"},
+	{"padlock-open", "/padlock/register/open"},
+	{"padlock-close", "/padlock/pay/close"},
+	{"not-here", "/no/such/page"},
+}
+
+func TestEveryRoomInEveryView(t *testing.T) {
+	for _, o := range []struct {
+		name string
+		options
+	}{
+		{"0", options{open: true}},
+		{"1", options{connections: 1, requests: 1}},
+		{"20", options{connections: 20, requests: 5}},
+	} {
+		s, address := serve(t, o.options)
+		for _, view := range look() {
+			b := e2e.OpenBrowser(t, view)
+			b.Allow(`404|no/such/page`)
+			b.Open(address + "/sign-in")
+			b.Fits()
+			b.Shot(o.name + "-sign-in")
+			axe(t, b, "sign-in")
+			signIn(t, s, b, fixture.Marie.Email)
+			for _, room := range rooms {
+				if room.name == "padlock-close" && o.name == "20" {
+					room.path = strings.Replace(room.path, "pay", "register", 1)
+					if err := s.gate.OpenPadlock(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				b.Open(address + room.path)
+				b.Fits()
+				b.Shot(fmt.Sprintf("%s-%s", o.name, room.name))
+				axe(t, b, o.name+" "+room.name)
+			}
+			if o.name == "20" {
+				if _, err := s.gate.Close(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
