@@ -97,8 +97,8 @@ func Open(ctx context.Context, u *redis.UniversalOptions, o Options) (*Store, er
 	// As many as there are watched partitions; they are made when needed.
 	watching.PoolSize = 1 << 12
 	s := &Store{
-		client:  redis.NewUniversalClient(&opts),
-		watcher: redis.NewUniversalClient(&watching),
+		client:  connect(&opts),
+		watcher: connect(&watching),
 		prefix:  o.Prefix,
 		length:  strconv.Itoa(o.Length),
 		keep:    strconv.FormatInt(o.Keep.Milliseconds(), 10),
@@ -106,6 +106,26 @@ func Open(ctx context.Context, u *redis.UniversalOptions, o Options) (*Store, er
 	}
 	s.ctx, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil
+}
+
+// connect makes a client of the right kind; it talks to nobody yet.
+func connect(u *redis.UniversalOptions) redis.UniversalClient {
+	if u.MasterName == "" && (u.IsClusterMode || len(u.Addrs) > 1) {
+		c := u.Cluster()
+		// go-redis reads the map of a cluster anew after a minute only, and a
+		// refused connection does not make it: a killed master would be
+		// missed for that long.
+		c.ClusterStateReloadInterval = 5 * time.Second
+		return redis.NewClusterClient(c)
+	}
+	return redis.NewUniversalClient(u)
+}
+
+// lookAgain has a cluster's map read anew, after a node did not answer.
+func lookAgain(ctx context.Context, c redis.UniversalClient) {
+	if c, ok := c.(*redis.ClusterClient); ok {
+		c.ReloadState(ctx)
+	}
 }
 
 // reach tries a script until it runs, and finds out whether a single address
@@ -133,7 +153,7 @@ func reach(ctx context.Context, u *redis.UniversalOptions, prefix string, wait t
 }
 
 func try(ctx context.Context, u *redis.UniversalOptions, prefix string) error {
-	c := redis.NewUniversalClient(u)
+	c := connect(u)
 	defer c.Close() //nolint:errcheck // nothing was written
 	err := c.Eval(ctx, "return redis.call('TIME')[1]", []string{prefix + ":{probe}"}).Err()
 	if err == nil && !u.IsClusterMode && len(u.Addrs) == 1 && u.MasterName == "" {
@@ -374,6 +394,9 @@ func (s *Store) mayBegin(ctx context.Context, err error) error {
 func (s *Store) explain(doing string, err error) error {
 	if s.closed.Load() || errors.Is(err, redis.ErrClosed) {
 		return store.ErrClosed
+	}
+	if !isAnswer(err) {
+		lookAgain(s.ctx, s.client)
 	}
 	return fmt.Errorf("%s the store: %w", doing, err)
 }

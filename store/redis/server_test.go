@@ -37,8 +37,10 @@ type server struct {
 	dir  string
 	port int
 	args []string
-	cmd  *exec.Cmd
-	out  *bytes.Buffer
+	// config is a configuration file, which a Sentinel cannot do without.
+	config string
+	cmd    *exec.Cmd
+	out    *bytes.Buffer
 }
 
 // start runs redis-server with further arguments ("--name", "value") until
@@ -99,7 +101,12 @@ func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Ito
 // answers.
 func (s *server) run() {
 	s.t.Helper()
-	args := append([]string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", ""}, s.args...)
+	args := append([]string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir}, s.args...)
+	if s.config != "" {
+		args = append([]string{s.config}, args...)
+	} else {
+		args = append(args, "--save", "")
+	}
 	s.out = &bytes.Buffer{}
 	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), binary(s.t), args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out

@@ -127,6 +127,7 @@ func (s *Store) read(r *reader) {
 		}
 		if err != nil {
 			failures++
+			lookAgain(s.ctx, s.watcher)
 			s.rest(failures)
 			continue
 		}
