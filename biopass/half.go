@@ -22,7 +22,7 @@ func fromHalf(h uint16) float32 {
 // too large becomes the largest, so that a stored print is always finite.
 func toHalf(f float32) uint16 {
 	bits := math.Float32bits(f)
-	sign := uint16(bits>>16) & 0x8000
+	sign := uint16(bits>>16) & 0x8000 //nolint:gosec // the upper half
 	a := math.Abs(float64(f))
 	switch {
 	case !(a < 65504): // NaN and infinities too
@@ -32,5 +32,5 @@ func toHalf(f float32) uint16 {
 	}
 	rest := bits & 0x7fffffff
 	rest += 0xfff + (rest>>13)&1
-	return sign | uint16((rest>>13)-(112<<10))
+	return sign | uint16((rest>>13)-(112<<10)) //nolint:gosec // 15 bits: rest is under 65504
 }

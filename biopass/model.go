@@ -117,7 +117,7 @@ func LoadModel(r io.Reader) (*Model, error) {
 	}
 	// Thresholds may change without making stored prints void.
 	sum := crc32.NewIEEE()
-	fmt.Fprint(sum, h.Nets)
+	_, _ = fmt.Fprint(sum, h.Nets)
 	tensors, err := readTensors(io.TeeReader(r, sum), h.Tensors)
 	if err != nil {
 		return nil, err

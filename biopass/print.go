@@ -58,15 +58,15 @@ var errPrint = errors.New("reading print: damaged")
 // append writes a print: version, keys, kind, rhythm, then for each network
 // the number of traits, precisions and evidence in half precision.
 func (p *Print) append(b []byte) []byte {
-	b = append(b, printVersion, byte(len(p.rhythm)))
+	b = append(b, printVersion, byte(len(p.rhythm))) //nolint:gosec // MaxKeys at most
 	b = binary.LittleEndian.AppendUint32(b, p.kind)
 	for _, s := range p.rhythm {
 		b = binary.LittleEndian.AppendUint16(b, s.hold)
 		b = binary.LittleEndian.AppendUint16(b, s.since)
 	}
-	b = append(b, byte(len(p.traits)))
+	b = append(b, byte(len(p.traits))) //nolint:gosec // a model has 16 networks at most
 	for _, t := range p.traits {
-		b = binary.LittleEndian.AppendUint16(b, uint16(len(t.a)))
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(t.a))) //nolint:gosec // maxLayer at most
 		for _, v := range [2][]float32{t.a, t.b} {
 			for _, x := range v {
 				b = binary.LittleEndian.AppendUint16(b, toHalf(x))
@@ -92,8 +92,8 @@ func (r *reader) take(n int) []byte {
 	return v
 }
 
-func (r *reader) u8() int  { return int(r.take(1)[0]) }
-func (r *reader) u16() int { return int(binary.LittleEndian.Uint16(r.take(2))) }
+func (r *reader) u8() int     { return int(r.take(1)[0]) }
+func (r *reader) u16() uint16 { return binary.LittleEndian.Uint16(r.take(2)) }
 
 func (r *reader) print() (*Print, error) {
 	if r.u8() != printVersion {
@@ -106,17 +106,17 @@ func (r *reader) print() (*Print, error) {
 	}
 	p.rhythm = make([]step, p.Keys)
 	for i := range p.rhythm {
-		p.rhythm[i] = step{uint16(r.u16()), uint16(r.u16())}
+		p.rhythm[i] = step{r.u16(), r.u16()}
 	}
 	for range r.u8() {
-		n := r.u16()
+		n := int(r.u16())
 		if r.bad || n > maxLayer {
 			return nil, errPrint
 		}
 		t := traits{make([]float32, n), make([]float32, n)}
 		for _, v := range [2][]float32{t.a, t.b} {
 			for i := range v {
-				v[i] = fromHalf(uint16(r.u16()))
+				v[i] = fromHalf(r.u16())
 				if math.IsNaN(float64(v[i])) || math.IsInf(float64(v[i]), 0) {
 					return nil, errPrint
 				}

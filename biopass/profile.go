@@ -81,7 +81,7 @@ const profileVersion = 1
 // MarshalBinary writes a profile; five prints take under 8 kB. The caller
 // encrypts it.
 func (p *Profile) MarshalBinary() ([]byte, error) {
-	b := []byte{profileVersion, byte(len(p.enrolled)), byte(len(p.grown))}
+	b := []byte{profileVersion, byte(len(p.enrolled)), byte(len(p.grown))} //nolint:gosec // both are bounded
 	for _, q := range p.all() {
 		b = q.append(b)
 	}

@@ -232,6 +232,11 @@ type attackRow struct {
 	Refused float64 `json:"refused"`
 }
 
+// random gives the same numbers in every run.
+func random(person int, stream uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(person), stream)) //nolint:gosec // repeatable, and no secret
+}
+
 const attackRounds = 4 // of three tries on every person
 
 func (t *trial) attack(a attack, h *habits, threshold float64) attackRow {
@@ -239,7 +244,7 @@ func (t *trial) attack(a attack, h *habits, threshold float64) attackRow {
 	rows := make([]attackRow, n)
 	point := t.model.Point(biopass.Balanced)
 	parallel(n, func(v int) {
-		rng := rand.New(rand.NewPCG(uint64(v), 11))
+		rng := random(v, 11)
 		enrolled := t.people[v].sequences[:biopass.EnrolPrints]
 		later := t.people[v].sequences[biopass.EnrolPrints:]
 		for range attackRounds {

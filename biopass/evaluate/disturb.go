@@ -64,7 +64,7 @@ func (t *trial) disturb(d disturbance) disturbRow {
 	n := len(t.people)
 	u := &trial{model: t.model, people: t.people, profiles: t.profiles, probes: make([][]*biopass.Print, n)}
 	parallel(n, func(i int) {
-		rng := rand.New(rand.NewPCG(uint64(i), 13))
+		rng := random(i, 13)
 		var changed [][]biopass.Event
 		for _, s := range t.people[i].sequences[biopass.EnrolPrints:] {
 			c := append([]biopass.Event(nil), s...)

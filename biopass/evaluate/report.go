@@ -127,7 +127,7 @@ func (s share) percent() float64 { return 100 * float64(s.hit) / math.Max(1, flo
 
 func (r *report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	p := func(format string, a ...any) { fmt.Fprintf(w, format+"\n", a...) }
+	p := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format+"\n", a...) }
 	p("model %s: %d people, %d genuine and %d impostor scores, %d sequences refused; per cent", r.Model, r.People, r.Genuine, r.Impostor, r.Refused)
 	p("")
 	p("EER, one sequence\t%.2f", r.EER)
