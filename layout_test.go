@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"pages":       {"lang"},
 	"fingerprint": {"access", "seal"},
 	"places":      {"access"},
-	"identity":    {"access", "seal"},
+	"identity":    {"access", "seal", "store", "books"},
 	"books":       {"access", "store", "seal"},
 	"gate":        {"access", "books", "store"},
 	"biopass":     {"access", "store", "books", "seal", "pages", "lang"},

@@ -65,6 +65,10 @@ type Config struct {
 	// curl): the credential is then the device.
 	Clients bool `json:"clients,omitempty"`
 
+	// KeepAuthorization says that an identity source reads the Authorization
+	// header: it is then left on the request.
+	KeepAuthorization bool `json:"-"`
+
 	// MaxBody is the greatest login body that is read, in bytes; 0 means
 	// 1 MiB. With the padlock closed a longer one is refused with 413, open
 	// it passes unread.

@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/cadenas-gateway/cadenas/access"
 )
@@ -13,28 +15,239 @@ type Source interface {
 	Identify(r *http.Request) (access.Person, error)
 }
 
-// First returns the person whom the first source names. Where two name
-// different users it returns ErrDisagree: one of them was forged or is left
-// over from another sign-in.
+// First returns the person whom the first source names, the watched login
+// before all. Where two name different users it returns ErrDisagree: one of
+// them was forged, or is left over from another sign-in.
 func First(r *http.Request, watched access.Person, sources ...Source) (access.Person, error) {
-	return watched, nil
+	first := watched
+	for _, source := range sources {
+		p, err := source.Identify(r)
+		if err != nil {
+			return access.Person{}, err
+		}
+		switch {
+		case p.Nobody():
+		case first.Nobody():
+			first = p
+		case p.User != first.User:
+			return access.Person{}, fmt.Errorf("%w: %s and %s", ErrDisagree, sourceName(first), sourceName(p))
+		}
+	}
+	return first, nil
+}
+
+func sourceName(p access.Person) string {
+	if p.Source == "" {
+		return "login"
+	}
+	return p.Source
+}
+
+// Header takes the user from a request header that a proxy in front sets.
+// The header is believed as it is: whoever can reach the gate round that
+// proxy can write it, which is why a handler that has no such source strips
+// it (StripAliases).
+type Header struct {
+	// Name is the header ("Remote-User").
+	Name string
+	// Groups, FullName and Email are headers for the rest; empty for none.
+	Groups, FullName, Email string
+}
+
+// Identify implements Source. Two values of the header are an error: which
+// one the proxy meant cannot be told (threat L1).
+func (h Header) Identify(r *http.Request) (access.Person, error) {
+	values := r.Header.Values(h.Name)
+	if len(values) > 1 {
+		return access.Person{}, fmt.Errorf("header %s came %d times: %w", h.Name, len(values), ErrName)
+	}
+	if len(values) == 0 || strings.TrimSpace(values[0]) == "" {
+		return access.Person{}, nil
+	}
+	user, err := Canonical(values[0])
+	if err != nil {
+		return access.Person{}, fmt.Errorf("header %s: %w", h.Name, err)
+	}
+	p := access.Person{User: user, Source: "header"}
+	if h.Groups != "" {
+		p.Groups = groups(r.Header.Get(h.Groups))
+	}
+	if h.FullName != "" {
+		p.Name, _ = Canonical(r.Header.Get(h.FullName))
+	}
+	if h.Email != "" {
+		p.Email, _ = Canonical(r.Header.Get(h.Email))
+	}
+	return p, nil
+}
+
+// groups reads a list separated by commas; what is no clean name is no
+// group.
+func groups(list string) []string {
+	var names []string
+	for g := range strings.SplitSeq(list, ",") {
+		if name, err := Canonical(g); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Placeholder takes the user from whatever Value returns, such as a Caddy
+// placeholder ("{http.auth.user.id}").
+type Placeholder struct {
+	Value func(r *http.Request) string
+	// Groups likewise, separated by commas; nil for none.
+	Groups func(r *http.Request) string
+}
+
+// Identify implements Source.
+func (p Placeholder) Identify(r *http.Request) (access.Person, error) {
+	text := p.Value(r)
+	if strings.TrimSpace(text) == "" {
+		return access.Person{}, nil
+	}
+	user, err := Canonical(text)
+	if err != nil {
+		return access.Person{}, fmt.Errorf("placeholder: %w", err)
+	}
+	person := access.Person{User: user, Source: "placeholder"}
+	if p.Groups != nil {
+		person.Groups = groups(p.Groups(r))
+	}
+	return person, nil
+}
+
+// Basic takes the user from basic authentication. Verify says whether the
+// password is right (Caddy's own authentication, or the backend); without it
+// the name is believed, which is right only behind a handler that has
+// verified it.
+type Basic struct {
+	Verify func(r *http.Request, user, password string) bool
+}
+
+// Identify implements Source.
+func (b Basic) Identify(r *http.Request) (access.Person, error) {
+	if len(r.Header.Values("Authorization")) > 1 {
+		return access.Person{}, fmt.Errorf("several Authorization headers: %w", ErrName)
+	}
+	name, password, ok := r.BasicAuth()
+	if !ok {
+		return access.Person{}, nil
+	}
+	user, err := Canonical(name)
+	if err != nil {
+		return access.Person{}, fmt.Errorf("basic authentication: %w", err)
+	}
+	if b.Verify != nil && !b.Verify(r, name, password) {
+		return access.Person{}, nil
+	}
+	return access.Person{User: user, Source: "basic"}, nil
+}
+
+// DeviceAlone makes the device itself the user: nobody signs in, and what is
+// decided is decided about the device. The name somebody gives on the
+// waiting page is for display only. Device returns the request's device
+// identifier, "" for none yet.
+type DeviceAlone struct {
+	Device func(r *http.Request) string
+}
+
+// DevicePrefix begins the user name of a device that stands for itself; no
+// source lets a person have such a name.
+const DevicePrefix = "device:"
+
+// Identify implements Source.
+func (d DeviceAlone) Identify(r *http.Request) (access.Person, error) {
+	id := d.Device(r)
+	if id == "" {
+		return access.Person{}, nil
+	}
+	return access.Person{User: DevicePrefix + id, Source: "device"}, nil
 }
 
 // StripAliases removes from h every header that some backend would read as
-// one of names: other case, "_" or "." for "-", spaces and tabs at its ends;
-// those named in Connection, and trailers too (threats L1, L2).
-func StripAliases(h http.Header, names ...string) {}
+// one of names: in other case, with "_" or "." for "-", with spaces and tabs
+// at its ends. A name nominated in Connection is taken out of it, so that it
+// cannot take ours off on the way; the same for Trailer (threats L1, L2).
+func StripAliases(h http.Header, names ...string) {
+	if len(names) == 0 {
+		return
+	}
+	for key := range h {
+		if aliasOf(key, names) {
+			delete(h, key)
+		}
+	}
+	for _, list := range []string{"Connection", "Trailer", "Proxy-Connection"} {
+		lines, ok := h[list]
+		if !ok {
+			continue
+		}
+		var kept []string
+		changed := false
+		for _, line := range lines {
+			var tokens []string
+			for token := range strings.SplitSeq(line, ",") {
+				if aliasOf(strings.TrimSpace(token), names) {
+					changed = true
+					continue
+				}
+				tokens = append(tokens, strings.TrimSpace(token))
+			}
+			if len(tokens) > 0 {
+				kept = append(kept, strings.Join(tokens, ", "))
+			}
+		}
+		switch {
+		case !changed:
+		case len(kept) == 0:
+			delete(h, list)
+		default:
+			h[list] = kept
+		}
+	}
+}
 
-// OurCookie reports whether a cookie's name is one of ours: "cadenas" with
-// anything after it, behind a __Host- or __Secure- prefix or none.
-func OurCookie(name string) bool { return false }
+// StripTrailers does StripAliases' work on the trailers of a request, whose
+// values come after its body: a name that is not announced cannot come.
+func StripTrailers(r *http.Request, names ...string) {
+	for key := range r.Trailer {
+		if aliasOf(key, names) {
+			delete(r.Trailer, key)
+		}
+	}
+}
 
-// Canonical is the one form of a user name: spaces at its ends trimmed, NFC.
-// Control characters, bidirectional controls and zero-width characters are
-// refused with ErrName, so is what is empty or longer than 256 bytes
-// (threats L14, L25).
-func Canonical(name string) (string, error) { return name, nil }
+func aliasOf(key string, names []string) bool {
+	for _, name := range names {
+		if sameHeader(key, name) {
+			return true
+		}
+	}
+	return false
+}
 
-// MixedScripts reports whether a name mixes scripts as a forgery would
-// ("аdmin" with a Cyrillic a), so that pages can say it (threat L25).
-func MixedScripts(name string) bool { return false }
+// sameHeader compares two header names as CGI and its heirs fold them.
+func sameHeader(a, b string) bool {
+	a, b = strings.Trim(a, " \t"), strings.Trim(b, " \t")
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i < len(a); i++ {
+		if foldHeader(a[i]) != foldHeader(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldHeader(c byte) byte {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
+	case c == '_' || c == '.' || c == ' ':
+		return '-'
+	}
+	return c
+}

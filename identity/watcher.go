@@ -138,7 +138,20 @@ type Session struct {
 	ForeignLogin string
 	// Bad is ErrPath where the request must be refused as it is.
 	Bad error
+	// Err is what kept the watcher from reading a login or a value. Closed,
+	// the session was removed: answer 503, it may be good.
+	Err error
+
+	raw      string   // the Cookie header as it came
+	rawAuth  []string // the Authorization header as it came
+	unproved []pair   // closed: taken off the request, for whoami alone
+	stamped  []pair   // drain: what bore a stamp
+	fresh    []string // Set-Cookie lines of a probe, still to be sent
+	bare     bool     // nobody's session was taken off: keep its cookies as they are
 }
+
+// pair is a cookie's name and value, without a stamp.
+type pair struct{ name, value string }
 
 // Step is what a request is to the watcher.
 type Step uint8
@@ -189,11 +202,12 @@ const (
 	// Closed: Login returns ErrTooLarge or ErrUnreadable, nothing was written.
 	OutcomeUnreadable
 	// OutcomeInconclusive: it does not show whether the backend signed in;
-	// it counts as not signed in and what was carried has ended. The answer
-	// went out without sessions (closed) or as it was (open).
+	// it counts as not signed in and what was carried has ended. Closed, the
+	// answer may be a page for those who are in: nothing was written. Open,
+	// it went out as it was.
 	OutcomeInconclusive
-	// OutcomeAborted: the client hung up or the backend did not answer in
-	// time. Nothing was released.
+	// OutcomeAborted: the client hung up, or the backend failed or did not
+	// answer in time. Nothing was released; what was carried has ended.
 	OutcomeAborted
 )
 
@@ -216,6 +230,12 @@ type Attempt struct {
 	Status int
 	// Reason says in one line how it was judged; it holds nothing typed.
 	Reason string
+	// Written says that an answer went out. Where it is false, the handler
+	// shows a page or problem+json: waiting for held and refused, "could not
+	// be judged" for inconclusive, 504 for aborted.
+	Written bool
+
+	kept *kept // a held answer, for Wait
 }
 
 // Held is a login that waits, for the page that shows it.

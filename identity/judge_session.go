@@ -1,0 +1,143 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/books"
+)
+
+// judgeStamp tells what a stamped value is worth on a device.
+func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device string, mode Mode, now time.Time) judged {
+	if st.mark == markLogin {
+		r, ok, err := w.logins.get(ctx, st.login, now)
+		if err != nil {
+			return unreadable(err, mode)
+		}
+		if ok {
+			return judgeRow(r, device, mode, now)
+		}
+		// The login ended; the value may have gone on in another one, for
+		// backends that keep it through a sign-in.
+		val, err := w.fate(ctx, name, plain, now)
+		if err != nil {
+			return unreadable(err, mode)
+		}
+		if val.Fate == fateLogin || val.Fate == fateUnproved {
+			return w.judgeFate(ctx, val, device, mode, now)
+		}
+		return judged{gone: true}
+	}
+	val, err := w.fate(ctx, name, plain, now)
+	if err != nil {
+		return unreadable(err, mode)
+	}
+	if val.Fate != fateNone {
+		return w.judgeFate(ctx, val, device, mode, now)
+	}
+	if st.device != "" && st.device != device {
+		if mode.passes() {
+			return judged{state: books.LoginNobody, unproved: true, foreign: true}
+		}
+		return judged{gone: true, foreign: true}
+	}
+	if now.Sub(st.made) > nobodyLife {
+		return judged{gone: true}
+	}
+	return judged{state: books.LoginNobody, unproved: st.mark != markNobody}
+}
+
+// judgeBare tells what a value without a stamp is worth: as a rule nothing
+// with the padlock closed.
+func (w *Watcher) judgeBare(ctx context.Context, name, plain, device string, mode Mode, now time.Time) judged {
+	if plain != "" {
+		val, err := w.fate(ctx, name, plain, now)
+		if err != nil {
+			return unreadable(err, mode)
+		}
+		if val.Fate != fateNone {
+			return w.judgeFate(ctx, val, device, mode, now)
+		}
+	}
+	if mode == Closed || (mode == Open && w.cfg.Unbound == "relogin") {
+		return judged{gone: true}
+	}
+	return judged{state: books.LoginNobody, unproved: true}
+}
+
+// fate looks a value up in the map of values.
+func (w *Watcher) fate(ctx context.Context, name, plain string, now time.Time) (*value, error) {
+	hashed, err := w.values.hash(ctx, name, plain)
+	if err != nil {
+		return nil, err
+	}
+	return w.values.get(ctx, hashed, now)
+}
+
+// judgeFate tells what a mapped value is worth on a device.
+func (w *Watcher) judgeFate(ctx context.Context, val *value, device string, mode Mode, now time.Time) judged {
+	switch val.Fate {
+	case fateLogin:
+		r, ok, err := w.logins.get(ctx, val.Login, now)
+		if err != nil {
+			return unreadable(err, mode)
+		}
+		if !ok {
+			return judged{gone: true, foreign: val.Device != device}
+		}
+		val.use()
+		return judgeRow(r, device, mode, now)
+	case fateUnproved, fateNobody:
+		if val.Device != device && !mode.passes() {
+			return judged{gone: true, foreign: true}
+		}
+		return judged{state: books.LoginNobody, unproved: val.Fate == fateUnproved || val.Device != device, foreign: val.Device != device}
+	case fateNone, fateEnded:
+	}
+	return judged{gone: true}
+}
+
+// judgeRow tells what a login's session is worth on a device.
+func judgeRow(r *row, device string, mode Mode, now time.Time) judged {
+	l := &r.login
+	if l.Device != device {
+		// Copied to another device (X3). With the padlock open it passes, and
+		// the gate is asked about the login's user: a lock holds anywhere.
+		if mode.passes() && l.State == books.LoginBound {
+			return judged{state: books.LoginBound, row: r, foreign: true}
+		}
+		return judged{row: r, gone: true, foreign: true}
+	}
+	over := !l.Until.IsZero() && !now.Before(l.Until)
+	switch l.State {
+	case books.LoginBound:
+		return judged{state: books.LoginBound, row: r}
+	case books.LoginHeld:
+		if over {
+			return judged{gone: true}
+		}
+		if mode.passes() {
+			return judged{state: books.LoginBound, row: r}
+		}
+		return judged{state: books.LoginHeld, row: r}
+	case books.LoginDeciding:
+		if mode.passes() {
+			if l.Person.Nobody() {
+				return judged{state: books.LoginNobody, unproved: true}
+			}
+			return judged{state: books.LoginBound, row: r}
+		}
+		if over { // its instance died in the middle
+			return judged{gone: true}
+		}
+		return judged{state: books.LoginDeciding, row: r}
+	case books.LoginNobody, books.LoginEnded:
+	}
+	return judged{gone: true}
+}
+
+// unreadable is what a value is worth that the store could not tell about:
+// nothing, with the padlock closed (threat L4).
+func unreadable(err error, mode Mode) judged {
+	return judged{state: books.LoginNobody, gone: !mode.passes(), unproved: true, err: err}
+}

@@ -1,0 +1,179 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+const (
+	// remembered bounds the logins held in memory.
+	remembered = 50_000
+	// freshFor is how long memory is believed without a word from the store:
+	// an event that was lost costs no more than this.
+	freshFor = 10 * time.Minute
+	// touchEvery is how coarsely the last use is written.
+	touchEvery = time.Hour
+	// loginsPerUser is the cap on a user's logins in one application; the
+	// oldest end first.
+	loginsPerUser = 100
+)
+
+// logins is the allow-list with a bounded memory before it. A bound login is
+// read from memory without a lock.
+type logins struct {
+	application string
+	books       *books.Books
+	clock       func() time.Time
+
+	rows *otter.Cache[string, *row]
+
+	// mu orders "read from the store, then remember" against "forget": a row
+	// that ended between the two is not remembered.
+	mu    sync.Mutex
+	epoch uint64
+}
+
+// row is a login in memory.
+type row struct {
+	login books.Login
+	raw   []byte // as stored, for preconditions
+	since time.Time
+	used  atomic.Int64 // unix seconds
+}
+
+func newLogins(application string, b *books.Books, clock func() time.Time) (*logins, error) {
+	rows, err := otter.New(&otter.Options[string, *row]{MaximumSize: remembered})
+	if err != nil {
+		return nil, fmt.Errorf("making the memory of logins: %w", err)
+	}
+	return &logins{application: application, books: b, clock: clock, rows: rows}, nil
+}
+
+func (l *logins) key(id string) string { return l.books.Logins.Key(l.application, id) }
+
+// get returns a login from memory or the store; false where it has none.
+func (l *logins) get(ctx context.Context, id string, now time.Time) (*row, bool, error) {
+	if r, ok := l.rows.GetIfPresent(id); ok && now.Sub(r.since) < freshFor {
+		return r, true, nil
+	}
+	return l.read(ctx, id, now)
+}
+
+// read returns a login from the store.
+func (l *logins) read(ctx context.Context, id string, now time.Time) (*row, bool, error) {
+	l.mu.Lock()
+	epoch := l.epoch
+	l.mu.Unlock()
+	raw, err := l.books.Store.Get(ctx, l.key(id))
+	if errors.Is(err, store.ErrNotFound) {
+		l.forget(id)
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("reading a login: %w", err)
+	}
+	r := &row{raw: raw, since: now}
+	if err := books.Decode(raw, &r.login); err != nil {
+		return nil, false, err
+	}
+	// The store says which application and login this is; a row that says
+	// otherwise is not believed.
+	if r.login.ID != id || r.login.Application != l.application {
+		return nil, false, fmt.Errorf("login %s: its row is another's", id)
+	}
+	r.used.Store(r.login.Last.Unix())
+	l.mu.Lock()
+	if l.epoch == epoch {
+		l.rows.Set(id, r)
+	}
+	l.mu.Unlock()
+	return r, true, nil
+}
+
+// use notes that a login was used, coarsely.
+func (r *row) use(now time.Time) {
+	if s := now.Unix(); s-r.used.Load() >= 60 {
+		r.used.Store(s)
+	}
+}
+
+func (l *logins) forget(id string) {
+	l.mu.Lock()
+	l.epoch++
+	l.rows.Invalidate(id)
+	l.mu.Unlock()
+}
+
+func (l *logins) forgetAll() {
+	l.mu.Lock()
+	l.epoch++
+	l.rows.InvalidateAll()
+	l.mu.Unlock()
+}
+
+// apply carries out a batch and forgets the logins it touched, whatever came
+// of it: after an error nobody knows what the store holds.
+func (l *logins) apply(ctx context.Context, b store.Batch, ids ...string) error {
+	err := l.books.Store.Apply(ctx, b)
+	for _, id := range ids {
+		l.forget(id)
+	}
+	return err
+}
+
+// end deletes a login, with more writes of the application.
+func (l *logins) end(ctx context.Context, login books.Login, more ...store.Write) error {
+	writes := append(l.books.Logins.Delete(login), more...)
+	if err := l.apply(ctx, store.Batch{Writes: writes}, login.ID); err != nil {
+		return fmt.Errorf("ending a login: %w", err)
+	}
+	return nil
+}
+
+// crowd returns the deletions that bring a user's logins under the cap, with
+// room for one more.
+func (l *logins) crowd(ctx context.Context, user string) ([]store.Write, []string, error) {
+	list, err := l.books.Logins.Of(ctx, l.application, user)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading a user's logins: %w", err)
+	}
+	var writes []store.Write
+	var ids []string
+	for i := 0; i <= len(list)-loginsPerUser; i++ {
+		writes = append(writes, l.books.Logins.Delete(list[i])...)
+		ids = append(ids, list[i].ID)
+	}
+	return writes, ids, nil
+}
+
+// touch writes the last use of the logins that were used since it was last
+// written, and so keeps them from ending idle. It never brings back a row
+// that has ended.
+func (l *logins) touch(ctx context.Context) error {
+	var failed error
+	for id, r := range l.rows.All() {
+		used := time.Unix(r.used.Load(), 0)
+		if used.Sub(r.login.Last) < touchEvery {
+			continue
+		}
+		login := r.login
+		login.Last = used
+		err := l.apply(ctx, store.Batch{
+			Checks: []store.Check{{Key: l.key(id), Value: r.raw}},
+			Writes: l.books.Logins.Put(login),
+		}, id)
+		if err != nil && !errors.Is(err, store.ErrConflict) {
+			failed = fmt.Errorf("writing the last use of logins: %w", err)
+		}
+	}
+	return failed
+}

@@ -1,0 +1,310 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+// storePatience bounds a store write that an answer waits for.
+const storePatience = 5 * time.Second
+
+// defaultMaxBody is Config.MaxBody's default.
+const defaultMaxBody = 1 << 20
+
+// Watcher watches the login of one application. All methods may be called by
+// several goroutines at once.
+type Watcher struct {
+	cfg   Config
+	deps  Deps
+	clock func() time.Time
+	log   *slog.Logger
+
+	login   target
+	logout  *target
+	public  []target
+	tokens  []target
+	names   *names
+	logins  *logins
+	values  *values
+	streams *streams
+	asked   *otter.Cache[string, time.Time]
+	warned  sync.Map
+}
+
+// NewWatcher checks cfg and makes a watcher. It reads nothing from the store
+// before the first request.
+func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if deps.Books == nil || deps.Ring == nil {
+		return nil, errors.New("a login watcher needs books and a ring")
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = defaultMaxBody
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = time.Minute
+	}
+	w := &Watcher{cfg: cfg, deps: deps, clock: deps.Clock, log: deps.Log, login: parseTarget(cfg.Path), streams: newStreams()}
+	if w.clock == nil {
+		w.clock = time.Now
+	}
+	if w.log == nil {
+		w.log = slog.Default()
+	}
+	if cfg.Logout != "" {
+		t := parseTarget(cfg.Logout)
+		w.logout = &t
+	}
+	for _, p := range cfg.Public {
+		w.public = append(w.public, parseTarget(p))
+	}
+	for _, p := range cfg.TokenPaths {
+		w.tokens = append(w.tokens, parseTarget(p))
+	}
+	w.names = newNames(cfg, deps.Books.Store)
+	var err error
+	if w.logins, err = newLogins(cfg.Application, deps.Books, w.clock); err != nil {
+		return nil, err
+	}
+	if w.values, err = newValues(cfg.Application, deps.Books.Store, deps.Ring, w.clock); err != nil {
+		return nil, err
+	}
+	w.asked, err = otter.New(&otter.Options[string, time.Time]{MaximumSize: remembered})
+	if err != nil {
+		return nil, fmt.Errorf("making the memory of whoami: %w", err)
+	}
+	return w, nil
+}
+
+func (c Config) check() error {
+	if c.Application == "" {
+		return errors.New("login: no application is named")
+	}
+	for _, p := range append([]string{c.Path}, c.paths()...) {
+		if !strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "*") {
+			return fmt.Errorf("login: %q is no path: it must begin with /", p)
+		}
+	}
+	for _, s := range c.Success {
+		switch s.Kind {
+		case "status", "cookie", "location", "json":
+			if len(s.Args) == 0 {
+				return fmt.Errorf("login: success %s says nothing: write what it must be", s.Kind)
+			}
+		case "whoami":
+			if c.Whoami.Path == "" {
+				return errors.New("login: success whoami needs a line `whoami <path> <json path>`")
+			}
+		default:
+			return fmt.Errorf("login: success %q is unknown: status, cookie, location, json or whoami", s.Kind)
+		}
+	}
+	if c.Whoami.Path != "" {
+		if _, err := url.ParseRequestURI(c.Whoami.Path); err != nil || c.Whoami.JSON == "" {
+			return errors.New("login: whoami needs a path and where in its JSON the name stands")
+		}
+	}
+	switch c.Unbound {
+	case "", "adopt", "relogin":
+	default:
+		return fmt.Errorf("unbound %q is unknown: adopt or relogin", c.Unbound)
+	}
+	if c.Hold < 0 || c.Hold > 5*time.Minute {
+		return errors.New("hold: at most 5m")
+	}
+	if c.MaxBody < 0 || c.Timeout < 0 {
+		return errors.New("login: a limit is negative")
+	}
+	return nil
+}
+
+func (c Config) paths() []string {
+	paths := append(append([]string(nil), c.Public...), c.TokenPaths...)
+	if c.Logout != "" {
+		paths = append(paths, c.Logout)
+	}
+	return paths
+}
+
+// Classify says what the request is to the watcher. For a POST to the login
+// it reads the body, which the request then still has.
+func (w *Watcher) Classify(r *http.Request, s Session) Step {
+	if w.login.watched(r.URL) {
+		if step, ok := w.classifyLogin(r, s); ok {
+			return step
+		}
+	}
+	switch {
+	case w.isLogout(r):
+		return StepLogout
+	case w.isToken(r):
+		return StepToken
+	case w.isPublic(r.URL):
+		return StepPublic
+	}
+	return StepOther
+}
+
+func (w *Watcher) classifyLogin(r *http.Request, s Session) (Step, bool) {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		if w.basicLogin(r) && s.State != books.LoginBound {
+			return StepLogin, true
+		}
+		// Backends that read the query as they read a form (PHP's $_REQUEST)
+		// can be signed into with a GET.
+		if field := w.userField(); field != "" && field != "basic" && r.Method != http.MethodOptions && queryHas(r.URL, foldField(field)) {
+			return StepLogin, true
+		}
+		return StepOther, false
+	}
+	k := keep(r, w.cfg.MaxBody)
+	if ticketOf(k) != "" {
+		return StepRelease, true
+	}
+	t, err := readUser(r, k, w.userField())
+	if k.err != nil || err != nil || t.user != "" {
+		return StepLogin, true
+	}
+	return StepOther, false
+}
+
+// userField is the field of the user's name, configured or learnt.
+func (w *Watcher) userField() string {
+	if w.cfg.User != "" {
+		return w.cfg.User
+	}
+	return w.names.known().User
+}
+
+func ticketOf(k *keptBody) string {
+	if k.err != nil || k.form.json || len(k.form.fields) != 1 || k.form.fields[0].name != TicketField {
+		return ""
+	}
+	return k.form.fields[0].value
+}
+
+func (w *Watcher) isLogout(r *http.Request) bool { return w.logout != nil && w.logout.watched(r.URL) }
+
+func (w *Watcher) isToken(r *http.Request) bool {
+	for _, t := range w.tokens {
+		if t.watched(r.URL) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPublic reports whether nobody's session may be seen there.
+func (w *Watcher) isPublic(u *url.URL) bool {
+	if u.EscapedPath() == w.login.path && plainPath(w.login.path) && w.login.watched(u) {
+		return true
+	}
+	for _, t := range w.public {
+		if t.public(u) {
+			return true
+		}
+	}
+	return false
+}
+
+// Watch is to be given every event of the application's partition, and those
+// with store.ErrGap: the watcher forgets what changed, and cuts the streams
+// of logins that ended elsewhere.
+func (w *Watcher) Watch(e store.Event) {
+	if e.Err != nil {
+		w.logins.forgetAll()
+		w.values.forgetAll()
+		w.asked.InvalidateAll()
+		w.names.forget()
+		return
+	}
+	rest, ok := strings.CutPrefix(e.Key, books.Partition(w.cfg.Application)+"/")
+	if !ok {
+		return
+	}
+	kind, id, _ := strings.Cut(rest, "/")
+	switch kind {
+	case "login":
+		w.logins.forget(id)
+		if e.Value == nil {
+			w.streams.endLogin(id)
+		}
+	case "session":
+		w.values.forget(id)
+	case "learnt":
+		w.names.forget()
+	}
+}
+
+// Touch writes the last use of logins, coarsely; call it every few minutes.
+func (w *Watcher) Touch(ctx context.Context) error {
+	if err := w.logins.touch(ctx); err != nil {
+		return err
+	}
+	return w.values.touch(ctx, func(id string) bool {
+		_, ok := w.logins.rows.GetIfPresent(id)
+		return ok
+	})
+}
+
+// End ends one login: sign-out, revocation. One that has ended is no error.
+func (w *Watcher) End(ctx context.Context, id string) error {
+	l, err := w.deps.Books.Logins.Get(ctx, w.cfg.Application, id)
+	if errors.Is(err, store.ErrNotFound) {
+		w.logins.forget(id)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ending a login: %w", err)
+	}
+	err = w.logins.end(ctx, l)
+	w.streams.endLogin(id)
+	return err
+}
+
+// Refuse ends a held login whose access request was refused.
+func (w *Watcher) Refuse(ctx context.Context, l books.Login) error { return w.End(ctx, l.ID) }
+
+// EndAll ends all logins of a user in the application.
+func (w *Watcher) EndAll(ctx context.Context, user string) error {
+	list, err := w.deps.Books.Logins.Of(ctx, w.cfg.Application, user)
+	if err != nil {
+		return fmt.Errorf("ending a user's logins: %w", err)
+	}
+	for _, l := range list {
+		err = errors.Join(err, w.End(ctx, l.ID))
+	}
+	return err
+}
+
+// mapValue writes what became of a session value.
+func (w *Watcher) mapValue(ctx context.Context, name, val string, f fate, login, device string) error {
+	hashed, err := w.values.hash(ctx, name, val)
+	if err != nil {
+		return err
+	}
+	err = w.deps.Books.Store.Apply(ctx, store.Batch{Writes: []store.Write{w.values.put(hashed, f, login, device)}})
+	w.values.forget(hashed)
+	return err
+}
+
+func (w *Watcher) warnOnce(key, message string, args ...any) {
+	if _, told := w.warned.LoadOrStore(key, true); !told {
+		w.log.Warn(message, args...)
+	}
+}
