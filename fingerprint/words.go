@@ -37,24 +37,24 @@ const (
 var labelCodes = map[string]string{
 	"iPhone":           "iphone",
 	"iPad":             "ipad",
-	"Android phone":    "android-phone",
-	"Android tablet":   "android-tablet",
-	"Fire tablet":      "fire-tablet",
-	"Windows computer": "windows-computer",
+	"Android phone":    "android_phone",
+	"Android tablet":   "android_tablet",
+	"Fire tablet":      "fire_tablet",
+	"Windows computer": "windows_computer",
 	"Mac":              "mac",
 	"Chromebook":       "chromebook",
-	"Linux computer":   "linux-computer",
+	"Linux computer":   "linux_computer",
 	"Computer":         "computer",
 	"Phone":            "phone",
 	"Tablet":           "tablet",
 	"Television":       "television",
-	"Game console":     "game-console",
+	"Game console":     "game_console",
 	"Program":          "program",
 	"Device":           "device",
 }
 
 // LabelCode returns the stable code of a label that this package gave
-// ("android-tablet"), and "device" for any other.
+// ("android_tablet"), and "device" for any other.
 func LabelCode(label string) string {
 	if code, ok := labelCodes[label]; ok {
 		return code
