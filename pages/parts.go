@@ -54,8 +54,9 @@ type Room struct {
 	Current bool
 	// Count is shown in brass when it is not 0: what waits for a hand.
 	Count int
-	// Phone keeps it on the phone's bar, which has place for four.
-	Phone bool
+	// Phone keeps it on the phone's bar, which has place for four; OnlyPhone
+	// shows it nowhere else ("More").
+	Phone, OnlyPhone bool
 }
 
 // Five is a connection as five pins, one above the other (partial "five").
@@ -79,7 +80,8 @@ type Pin struct {
 // Parts is a connection in plain words, to be drawn.
 type Parts struct {
 	// User is the name to show, UserSub the canonical name or e-mail when it is
-	// another. You is set on the page of the person themself.
+	// another. You is set on the page of the person themself, who is shown their
+	// name only.
 	User, UserSub string
 	You           bool
 	// Unverified says that the name was only typed in, and nothing proves it.
@@ -102,7 +104,7 @@ func (p Parts) Five(c *lang.Catalogue, labelled string) Five {
 	where, network := c.PlaceLines(p.Place)
 	user := "user"
 	if p.You {
-		user = "you"
+		user, p.UserSub = "you", ""
 	}
 	pin := func(part, icon, which, sub string, isNew bool) Pin {
 		name := Pin{Icon: icon, What: c.Text("pin." + part), Which: which, Sub: sub, New: isNew}

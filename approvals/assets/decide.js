@@ -1,9 +1,14 @@
 // The form that decides: reads the choice back as a sentence while it is made.
 // Without it the form works as it is.
-for (const form of document.querySelectorAll("[data-decide]")) {
+function wire(form) {
+  form.dataset.wired = "";
   const at = (name) => form.querySelector(`[data-${name}]`);
   const number = at("number"), disc = at("disc"), until = form.elements.until, sentence = at("sentence");
-  const day = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+  const locale = document.documentElement.lang.replace("en-CA", "en-GB"); // 3 December, as in our catalogue
+  const date = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+
+  // As the server says a day: no break inside, and the first is an ordinal in French.
+  const day = (d) => date.format(d).replace(/^1 /, locale.startsWith("fr") ? "1er " : "1 ").replaceAll(" ", "\u00a0");
 
   number.addEventListener("input", () => {
     number.value = number.value.replace(/\D/g, "");
@@ -19,7 +24,7 @@ for (const form of document.querySelectorAll("[data-decide]")) {
     until.required = dated;
     until.disabled = !dated;
     let words = end.dataset.says;
-    if (dated && until.valueAsDate) words = until.dataset.says.replace("{date}", day.format(until.valueAsDate));
+    if (dated && until.valueAsDate) words = until.dataset.says.replace("{date}", day(until.valueAsDate));
     const now = width.dataset.says.replace("{end}", words);
     // A status that is written again is read again.
     if (sentence.textContent !== now) sentence.textContent = now;
@@ -42,3 +47,8 @@ for (const form of document.querySelectorAll("[data-decide]")) {
     confirmed.removeAttribute("aria-invalid");
   });
 }
+
+// A room of the console that fetched itself anew says "live".
+const all = () => document.querySelectorAll("[data-decide]:not([data-wired])").forEach(wire);
+document.addEventListener("live", all);
+all();

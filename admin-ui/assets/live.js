@@ -1,0 +1,135 @@
+// A room follows what happens: the server says which rooms changed, and the page
+// fetches itself anew and swaps the parts marked data-live. What a person is
+// typing into stays. Without this the room works; one reloads it.
+const count = document.querySelector("[data-count]")?.closest("a");
+const topics = new Set([...document.querySelectorAll("[data-topics]")].flatMap((e) => e.dataset.topics.split(" ").filter(Boolean)));
+const states = () => document.querySelectorAll("[data-live-state]");
+const title = document.title;
+const said = Object.assign(document.createElement("p"), { className: "hush" });
+said.setAttribute("role", "status");
+document.getElementById("main").append(said);
+
+let frozen = false, due = 0, stale = false, waitingFor = false;
+
+const served = new WeakMap(); // element -> what the server sent of it
+const remember = (root) => root.querySelectorAll("[data-live] > *, [data-live]").forEach((e) => served.set(e, e.outerHTML));
+remember(document);
+
+document.addEventListener("input", (e) => {
+  for (let part = e.target; part; part = part.parentElement) if (part.parentElement?.dataset.live === "list") part.dataset.dirty = "";
+});
+
+// busy says that somebody works in a part: it is left alone unless it is another thing now.
+const busy = (part, next) => (part.contains(document.activeElement) || "dirty" in part.dataset) && part.dataset.rev === next?.dataset.rev;
+
+function replace(part, next) {
+  const html = next.outerHTML;
+  if (served.get(part) === html || busy(part, next)) return;
+  for (const open of part.querySelectorAll("details[id]")) {
+    const same = next.querySelector(`#${CSS.escape(open.id)}`);
+    if (same) same.open = open.open;
+  }
+  const focused = part.contains(document.activeElement) && document.activeElement.id;
+  part.replaceWith(next);
+  served.set(next, html);
+  remember(next);
+  if (focused) document.getElementById(focused)?.focus();
+}
+
+function reconcile(list, next) {
+  const now = new Map([...list.children].map((e) => [e.id, e]));
+  let before = null;
+  for (const fresh of [...next.children]) {
+    const old = now.get(fresh.id);
+    now.delete(fresh.id);
+    let at = old;
+    if (!old) {
+      at = fresh;
+      served.set(at, at.outerHTML);
+      at.classList.add("fresh");
+      before ? before.after(at) : list.prepend(at);
+      remember(at);
+    } else {
+      replace(old, fresh);
+      at = document.getElementById(fresh.id);
+      if (before ? before.nextElementSibling !== at : list.firstElementChild !== at) before ? before.after(at) : list.prepend(at);
+    }
+    before = at;
+  }
+  for (const gone of now.values()) gone.remove();
+}
+
+function take(page) {
+  const before = [...document.querySelectorAll("[data-say]")].map((e) => e.textContent).join(" ");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = part.id && page.getElementById(part.id);
+    if (!next || !part.isConnected) continue;
+    const deep = part.dataset.live === "deep";
+    if (part.dataset.live === "list") reconcile(part, next);
+    else if (deep && part.querySelector("[data-live=list]") && next.querySelector("[data-live=list]")) continue; // its list does it
+    else replace(part, next);
+  }
+  const nav = document.querySelector(".nav nav"), nextNav = page.querySelector(".nav nav");
+  if (nav && nextNav && nav.innerHTML !== nextNav.innerHTML && !nav.contains(document.activeElement)) nav.replaceWith(nextNav);
+  const now = [...document.querySelectorAll("[data-say]")].map((e) => e.textContent).join(" ");
+  if (now !== before) said.textContent = now;
+  if (frozen === false) tell("on");
+  document.dispatchEvent(new CustomEvent("live"));
+}
+
+async function fetchAnew() {
+  due = 0;
+  if (document.hidden || frozen) { stale = true; return; }
+  stale = false;
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Cadenas-Live": "1" }, credentials: "same-origin" });
+    if (answer.status === 401) return location.reload();
+    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch { tell("off"); }
+}
+
+const soon = (wait = 150) => { due ||= setTimeout(fetchAnew, wait); };
+
+function tell(state) {
+  for (const e of states()) {
+    e.hidden = false;
+    e.querySelector(".txt").textContent = e.dataset[state];
+  }
+}
+
+function badge(n) {
+  document.title = n ? `(${n}) ${title}` : title;
+  if (n !== waitingFor && "setAppBadge" in navigator) (n ? navigator.setAppBadge(n) : navigator.clearAppBadge()).catch(() => {});
+  waitingFor = n;
+  const shown = document.querySelector("[data-count]")?.firstChild;
+  if (shown && n) shown.textContent = String(n);
+  if (!!n !== !!document.querySelector("[data-count]")) soon();
+}
+badge(parseInt(count?.querySelector("[data-count]").textContent, 10) || 0);
+
+const source = new EventSource("/events");
+source.addEventListener("open", () => { tell("on"); if (stale) soon(); });
+source.addEventListener("error", () => { stale = true; tell("off"); });
+source.addEventListener("news", (e) => {
+  const news = JSON.parse(e.data);
+  badge(news.waiting);
+  if (news.topics.some((t) => topics.has(t))) soon(news.topics.includes("requests") ? 50 : 400);
+});
+document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) soon(); });
+setInterval(() => { if (topics.size && !document.hidden) soon(); }, 60_000); // "2 min ago" grows
+addEventListener("pagehide", () => source.close());
+
+for (const button of document.querySelectorAll("[data-freeze]")) {
+  button.hidden = false;
+  const words = button.textContent;
+  button.addEventListener("click", () => {
+    frozen = !frozen;
+    button.setAttribute("aria-pressed", String(frozen));
+    button.textContent = frozen ? button.dataset.again : words;
+    tell(frozen ? "frozen" : "on");
+    if (!frozen && stale) soon();
+  });
+}
+for (const select of document.querySelectorAll("select[data-submit]")) {
+  select.addEventListener("change", () => select.form.requestSubmit());
+}

@@ -1,0 +1,137 @@
+// Package adminui is the console: the rooms in which an admin sees who comes
+// in from where, decides who waits, and turns the padlocks. It stands on a
+// host of its own, apart from every application (threat L12), is rendered by
+// the server, and works without script but for what is live.
+//
+// Handlers are thin: what they do is done by gate, approvals and books, which
+// the command line and the admin API share.
+package adminui
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// Deps is what a console stands on. Books, Gate, Approvals and Admins are
+// needed; the rest has a default that is said beside it.
+type Deps struct {
+	Books     *books.Books
+	Gate      *gate.Gate
+	Approvals *approvals.Service
+	// URL is where the console stands, without a path
+	// ("https://gate.example.com"). Where it is https, cookies are Secure and
+	// carry the __Host- prefix also behind a proxy that ends TLS. Empty: each
+	// request says it by itself, and Link returns a path.
+	URL string
+	// Admins returns all admins, the Caddyfile's and the store's. It is asked
+	// for each request, so it must be cheap; an admin it no longer returns is
+	// signed out by that.
+	Admins func() []books.Admin
+	// SendLink sends an admin their sign-in link. Nil: the form that asks for
+	// one is not shown, and links come from the command line alone.
+	SendLink func(ctx context.Context, admin books.Admin, url string) error
+	// ClientAddress is the address a request came from, for limits and the
+	// audit; nil means that of the TCP peer. Proxies are Caddy's to judge.
+	ClientAddress func(*http.Request) string
+	// ApplicationName is what an application is called for people; nil or ""
+	// means its identifier.
+	ApplicationName func(id string) string
+	// Settings is what the configuration says, for reading; nil: no such room.
+	Settings func() []SettingGroup
+	// Languages are those offered; empty means all.
+	Languages []string
+	Clock     func() time.Time
+	Log       *slog.Logger
+	// Stopping is closed when event streams must end; nil: never.
+	Stopping <-chan struct{}
+}
+
+// SettingGroup is one part of the settings, as the room shows it: facts only,
+// never a secret.
+type SettingGroup struct {
+	// Title and the names of Lines are message keys of the catalogues where
+	// there is such a message, else shown as they are.
+	Title string
+	Lines []SettingLine
+}
+
+// SettingLine is one fact.
+type SettingLine struct {
+	Name, Value string
+	// Bad marks what wants a look: an error, an old file.
+	Bad bool
+}
+
+// Console serves the console's host. Its methods may be called by several
+// goroutines at once.
+type Console struct {
+	Deps
+	routes   *http.ServeMux
+	assets   http.Handler
+	origin   *http.CrossOriginProtection
+	sessions sessions
+	links    links
+	limits   signInLimits
+	streams  streams
+	mailing  sync.WaitGroup
+}
+
+// New makes a console.
+func New(deps Deps) (*Console, error) {
+	if deps.Books == nil || deps.Gate == nil || deps.Approvals == nil || deps.Admins == nil {
+		return nil, errors.New("the console needs Books, Gate, Approvals and Admins")
+	}
+	if deps.URL != "" {
+		u, err := url.Parse(deps.URL)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			return nil, errors.New("the console's URL must be http:// or https:// with a host")
+		}
+		deps.URL = u.Scheme + "://" + u.Host
+	}
+	if deps.ClientAddress == nil {
+		deps.ClientAddress = peerAddress
+	}
+	if deps.Clock == nil {
+		deps.Clock = time.Now
+	}
+	if deps.Log == nil {
+		deps.Log = slog.Default()
+	}
+	c := &Console{
+		Deps:     deps,
+		assets:   pages.Assets(),
+		origin:   http.NewCrossOriginProtection(),
+		sessions: sessions{st: deps.Books.Store, clock: deps.Clock},
+		links:    links{st: deps.Books.Store, clock: deps.Clock},
+		limits:   newSignInLimits(deps.Clock),
+	}
+	c.routes = c.table()
+	return c, nil
+}
+
+// ServeHTTP answers for the console's host.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.routes.ServeHTTP(w, r) }
+
+// Wait returns once the mails under way are sent or given up, so that a
+// stopping process and a test lose none.
+func (c *Console) Wait() { c.mailing.Wait() }
+
+// name is what an application is called for people.
+func (c *Console) name(application string) string {
+	if c.ApplicationName != nil {
+		if name := c.ApplicationName(application); name != "" {
+			return name
+		}
+	}
+	return application
+}

@@ -1,0 +1,401 @@
+package adminui
+
+import (
+	"container/heap"
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/gate"
+)
+
+const (
+	// gridRows is how many rows a page of the grid has.
+	gridRows = 30
+	// gridDeep is how many rows can be paged through; beyond them one filters.
+	// It bounds what a page keeps in memory.
+	gridDeep = 1500
+	// gridScan bounds how many connections one page looks at.
+	gridScan = 250_000
+)
+
+// windows are the times the grid can look back.
+var windows = []string{"today", "7", "30", "all"}
+
+// gridQuery is what the grid is asked to show.
+type gridQuery struct {
+	Application                         string
+	Window                              string
+	Search, Person                      string
+	Kind, Browser, Place, Device, State string
+	Sort                                string
+	Page                                int
+}
+
+// sorts are the orders of the grid: by the last visit, the first, the count.
+var sorts = []string{"last", "first", "count"}
+
+// states are what the grid can be filtered by.
+var states = []string{"in", "out", "waiting", "refused"}
+
+// readGrid reads the grid's address. What is not one of its words means the
+// default.
+func readGrid(values url.Values, application string) gridQuery {
+	word := func(name string, words []string, otherwise string) string {
+		if w := values.Get(name); slices.Contains(words, w) {
+			return w
+		}
+		return otherwise
+	}
+	var kinds []string
+	for _, k := range access.Kinds {
+		kinds = append(kinds, string(k))
+	}
+	q := gridQuery{
+		Application: application,
+		Window:      word("window", windows, "7"),
+		Search:      strings.TrimSpace(values.Get("q")),
+		Person:      values.Get("person"),
+		Kind:        word("kind", kinds, ""),
+		Browser:     values.Get("browser"),
+		Place:       values.Get("place"),
+		Device:      values.Get("device"),
+		State:       word("state", states, ""),
+		Sort:        word("sort", sorts, "last"),
+	}
+	if page, err := strconv.Atoi(values.Get("page")); err == nil && page > 1 {
+		q.Page = min(page-1, gridDeep/gridRows-1)
+	}
+	return q
+}
+
+// with returns the address of the grid with some fields changed, always from
+// the first page.
+func (q gridQuery) with(pairs ...string) string { return "/connections?" + q.values(pairs...).Encode() }
+
+func (q gridQuery) values(pairs ...string) url.Values {
+	v := url.Values{}
+	set := func(name, value, otherwise string) {
+		if value != otherwise {
+			v.Set(name, value)
+		}
+	}
+	set("app", q.Application, "")
+	set("window", q.Window, "7")
+	set("q", q.Search, "")
+	set("person", q.Person, "")
+	set("kind", q.Kind, "")
+	set("browser", q.Browser, "")
+	set("place", q.Place, "")
+	set("device", q.Device, "")
+	set("state", q.State, "")
+	set("sort", q.Sort, "last")
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			v.Del(pairs[i])
+		} else {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return v
+}
+
+// WithoutPerson is the address of the same grid for everybody.
+func (q gridQuery) WithoutPerson() string { return q.with("person", "") }
+
+// narrowed reports whether anything but application and window is chosen.
+func (q gridQuery) narrowed() bool {
+	return q.Search != "" || q.Person != "" || q.Kind != "" || q.Browser != "" || q.Place != "" || q.Device != "" || q.State != ""
+}
+
+// since is the first moment the grid shows; zero for all.
+func (q gridQuery) since(now time.Time) time.Time {
+	switch q.Window {
+	case "today":
+		return dayStart(now)
+	case "7":
+		return now.AddDate(0, 0, -7)
+	case "30":
+		return now.AddDate(0, 0, -30)
+	}
+	return time.Time{}
+}
+
+// gridResult is one page of the grid.
+type gridResult struct {
+	Rows []books.Connection
+	// Verdicts are those of Rows, as they are now.
+	Verdicts           []access.Verdict
+	Connections, Users int
+	// More says that there is a next page; Cut that not all could be looked
+	// at.
+	More, Cut bool
+	// Places and Browsers are what can be filtered by, in the window.
+	Places, Browsers []string
+}
+
+// judge gives the verdict on a connection as it is now.
+func (v *visit) judge(c books.Connection) (access.Verdict, error) {
+	return v.Gate.Explain(v.ctx(), c.Visit(), gate.Circumstance{})
+}
+
+// look walks over an application's connections and keeps one page of them.
+func (v *visit) look(q gridQuery) (gridResult, error) {
+	var res gridResult
+	since := q.since(v.now)
+	names, err := v.searchNames(q.Search)
+	if err != nil {
+		return res, err
+	}
+	order := orderOf(q.Sort)
+	top := &rows{less: order, limit: (q.Page + 1) * gridRows}
+	users, places, browsers := map[string]struct{}{}, newTally(), newTally()
+	scanned := 0
+	var failed error
+	err = v.eachConnection(q, func(c books.Connection) bool {
+		if scanned++; scanned > gridScan {
+			res.Cut = true
+			return false
+		}
+		if c.Last.Before(since) {
+			return true
+		}
+		places.add(placeWord(c.Place))
+		browsers.add(c.Browser.Family)
+		ok, err := v.wanted(q, c, names)
+		if err != nil {
+			failed = err
+			return false
+		}
+		if ok {
+			res.Connections++
+			users[c.User] = struct{}{}
+			top.offer(c)
+		}
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return res, err
+	}
+	res.Users = len(users)
+	res.Rows = top.page(q.Page * gridRows)
+	res.More = res.Connections > (q.Page+1)*gridRows && (q.Page+2)*gridRows <= gridDeep
+	res.Places, res.Browsers = places.top(), browsers.top()
+	for _, c := range res.Rows {
+		verdict, err := v.judge(c)
+		if err != nil {
+			return res, err
+		}
+		res.Verdicts = append(res.Verdicts, verdict)
+	}
+	return res, nil
+}
+
+// eachConnection walks over one person's connections where the query names
+// one, else over all of the application's.
+func (v *visit) eachConnection(q gridQuery, do func(books.Connection) bool) error {
+	if q.Person == "" {
+		return v.Books.Connections.Each(v.ctx(), q.Application, do)
+	}
+	list, err := v.Books.Connections.Of(v.ctx(), q.Application, q.Person, gridScan)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if !do(c) {
+			break
+		}
+	}
+	return nil
+}
+
+// wanted reports whether a connection is among those asked for. The verdict is
+// asked last: it costs most.
+func (v *visit) wanted(q gridQuery, c books.Connection, names map[string]bool) (bool, error) {
+	if (q.Kind != "" && string(c.Device.Kind) != q.Kind) || (q.Browser != "" && c.Browser.Family != q.Browser) ||
+		(q.Place != "" && placeWord(c.Place) != q.Place) || (q.Device != "" && c.Device.ID != q.Device) {
+		return false, nil
+	}
+	if q.Search != "" && !names[c.User] && !found(q.Search, c) {
+		return false, nil
+	}
+	if q.State == "" {
+		return true, nil
+	}
+	verdict, err := v.judge(c)
+	if err != nil {
+		return false, err
+	}
+	shown := verdict
+	if verdict.Shadow != nil {
+		shown = *verdict.Shadow
+	}
+	switch q.State {
+	case "in":
+		return shown.Answer == access.LetIn, nil
+	case "out":
+		return shown.Answer != access.LetIn, nil
+	case "refused":
+		return shown.Answer == access.Deny, nil
+	case "waiting":
+		return shown.Answer == access.Approval || shown.Answer == access.Biopass, nil
+	}
+	return true, nil
+}
+
+// found reports whether the words of a search are in what a connection says by
+// itself.
+func found(search string, c books.Connection) bool {
+	return contains(search, c.User, c.Device.Label, c.Browser.Family, c.Browser.Platform,
+		c.Place.Name, c.Place.City, c.Place.Region, c.Place.Country, c.Place.Owner, c.Place.Address.String())
+}
+
+// contains reports whether every word of a search is in one of the texts.
+func contains(search string, texts ...string) bool {
+	all := strings.ToLower(strings.Join(texts, "\n"))
+	for word := range strings.FieldsSeq(strings.ToLower(search)) {
+		if !strings.Contains(all, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// searchNames returns the users whose name or address a search finds: a
+// connection knows the user name only.
+func (v *visit) searchNames(search string) (map[string]bool, error) {
+	names := map[string]bool{}
+	if search == "" {
+		return names, nil
+	}
+	err := v.eachUser(func(u books.User) bool {
+		if contains(search, u.User, u.Name, u.Email) {
+			names[u.User] = true
+		}
+		return len(names) < gridScan
+	})
+	return names, err
+}
+
+func (v *visit) eachUser(do func(books.User) bool) error {
+	return books.Each(context.WithoutCancel(v.ctx()), v.Books.Store, usersQuery(), func(_ string, u books.User) bool {
+		return v.ctx().Err() == nil && do(u)
+	})
+}
+
+// placeWord is what a place is filtered by: its name, else its city, else its
+// country.
+func placeWord(p access.Place) string {
+	switch {
+	case p.Name != "":
+		return p.Name
+	case p.City != "":
+		return p.City
+	}
+	return p.Country
+}
+
+// orderOf returns whether a comes after b.
+func orderOf(sort string) func(a, b books.Connection) bool {
+	return func(a, b books.Connection) bool {
+		switch sort {
+		case "first":
+			if !a.First.Equal(b.First) {
+				return a.First.Before(b.First)
+			}
+		case "count":
+			if a.Count != b.Count {
+				return a.Count < b.Count
+			}
+		}
+		if !a.Last.Equal(b.Last) {
+			return a.Last.Before(b.Last)
+		}
+		return a.ID < b.ID
+	}
+}
+
+// rows keeps the first so many connections of an order, with the last of them
+// on top of a heap.
+type rows struct {
+	list  []books.Connection
+	less  func(a, b books.Connection) bool
+	limit int
+}
+
+func (r *rows) Len() int           { return len(r.list) }
+func (r *rows) Less(i, j int) bool { return r.less(r.list[i], r.list[j]) }
+func (r *rows) Swap(i, j int)      { r.list[i], r.list[j] = r.list[j], r.list[i] }
+func (r *rows) Push(x any)         { r.list = append(r.list, x.(books.Connection)) }
+func (r *rows) Pop() any {
+	last := len(r.list) - 1
+	x := r.list[last]
+	r.list = r.list[:last]
+	return x
+}
+
+func (r *rows) offer(c books.Connection) {
+	switch {
+	case len(r.list) < r.limit:
+		heap.Push(r, c)
+	case r.less(r.list[0], c):
+		r.list[0] = c
+		heap.Fix(r, 0)
+	}
+}
+
+// page returns what is kept from an offset on, in order.
+func (r *rows) page(from int) []books.Connection {
+	list := slices.Clone(r.list)
+	slices.SortFunc(list, func(a, b books.Connection) int {
+		switch {
+		case r.less(b, a):
+			return -1
+		case r.less(a, b):
+			return 1
+		}
+		return 0
+	})
+	if from >= len(list) {
+		return nil
+	}
+	return list[from:]
+}
+
+// tally counts words, a bounded number of them.
+type tally struct{ count map[string]int }
+
+const tallyWords = 5000
+
+func newTally() tally { return tally{map[string]int{}} }
+
+func (t tally) add(word string) {
+	if _, known := t.count[word]; word != "" && (known || len(t.count) < tallyWords) {
+		t.count[word]++
+	}
+}
+
+// top returns the forty most frequent words, in alphabetical order.
+func (t tally) top() []string {
+	var words []string
+	for w := range t.count {
+		words = append(words, w)
+	}
+	slices.SortFunc(words, func(a, b string) int {
+		if t.count[a] != t.count[b] {
+			return t.count[b] - t.count[a]
+		}
+		return strings.Compare(a, b)
+	})
+	words = words[:min(len(words), 40)]
+	slices.Sort(words)
+	return words
+}

@@ -1,0 +1,64 @@
+package adminui
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// table is every address of the console. GET changes nothing; what changes
+// something is a POST that begin and enter have checked.
+func (c *Console) table() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle(pages.AssetPath, c.assets)
+	mux.Handle("/decide/", c.Approvals.DecideHandler(c.Session))
+	for pattern, h := range map[string]handler{
+		"GET /sign-in":        showSignIn,
+		"POST /sign-in":       askForLink,
+		"GET /enter/{token}":  showLink,
+		"POST /enter/{token}": useLink,
+		"/":                   func(*visit) error { return errNotHere },
+	} {
+		mux.Handle(pattern, c.open(h))
+	}
+	for pattern, h := range map[string]handler{
+		"GET /welcome":             showWelcome,
+		"POST /welcome":            addFirstAdmin,
+		"POST /sign-out":           signOut,
+		"POST /sign-out/elsewhere": signOutElsewhere,
+	} {
+		mux.Handle(pattern, c.lent(h))
+	}
+	for pattern, h := range map[string]handler{
+		"GET /{$}":          showHome,
+		"GET " + eventsPath: events,
+		"GET /requests":     showRequests,
+		"GET /connections":  showConnections,
+
+		"POST /requests/{application}/{id}": decideRequest,
+		"GET /padlock/{application}/close":  showClosing,
+		"POST /padlock/{application}/close": closePadlock,
+		"GET /padlock/{application}/open":   showOpening,
+		"POST /padlock/{application}/open":  openPadlock,
+	} {
+		mux.Handle(pattern, c.closed(h))
+	}
+	return mux
+}
+
+// showHome leads to where a hand is needed, else to the grid.
+func showHome(v *visit) error {
+	waiting, err := v.waitingCount()
+	if err != nil {
+		return err
+	}
+	to := "/connections"
+	if waiting > 0 {
+		to = "/requests"
+	}
+	if done := v.r.URL.Query().Get("done"); done != "" {
+		return v.seeOther(to + "?done=" + url.QueryEscape(done))
+	}
+	return v.seeOther(to)
+}
