@@ -13,10 +13,10 @@ import (
 	"github.com/cadenas-gateway/cadenas/pages"
 )
 
-//go:embed templates
+//go:embed templates/*.html
 var templateFiles embed.FS
 
-//go:embed assets
+//go:embed assets/*
 var assetFiles embed.FS
 
 var _ = pages.Register(pages.Sub(assetFiles, "assets"))
@@ -115,8 +115,8 @@ const isolate, popIsolate = "\u2068", "\u2069"
 // isolated is c.Text with every value from outside cut to what a sentence can
 // bear and isolated.
 func isolated(c *lang.Catalogue, key string, pairs ...any) string {
-	return c.Fill(func(piece string, value bool) string {
-		if value {
+	return c.Fill(func(piece string, value any) string {
+		if _, outside := value.(string); outside {
 			return isolate + lang.Inert(piece, 120) + popIsolate
 		}
 		return piece

@@ -89,8 +89,9 @@ func RenderMail(n Notice) (Mail, error) {
 		head += ".refused"
 		if v.Approved {
 			head = "mail." + string(n.Kind) + ".approved"
+			// No "tonight": nobody knows when a mail is read.
 			v.Sentence = strings.NewReplacer(isolate, "", popIsolate, "").Replace(
-				widthWords(c, n.Ask.Decision.Width, n.Ask, v.Application, c.Until(n.Ask.Decision.Until, n.Created)))
+				widthWords(c, n.Ask.Decision.Width, n.Ask, v.Application, c.Until(n.Ask.Decision.Until, time.Time{})))
 		}
 	case NoticeDigest, NoticeSignIn:
 	default:

@@ -76,6 +76,8 @@ type waitingView struct {
 	PasswordGood bool
 	Unverified   bool
 	Waited       time.Duration
+	// Today says that it was asked less than 12 hours ago: a time of day tells.
+	Today        bool
 	AskAgain     time.Time
 	Release      *Release
 	Continue     string
@@ -101,7 +103,7 @@ func (p WaitingPage) view(c *lang.Catalogue) waitingView {
 			Styles: []string{"waiting.css"}, Scripts: []string{"waiting.js"},
 		},
 		Ask: p.Ask, PasswordGood: p.Ask.LoginID != "", Unverified: p.Ask.Person.Source == sourceDevice,
-		Waited: max(0, p.Now.Sub(p.Ask.Opened)), AskAgain: p.Ask.Decision.At.Add(RefusedFor),
+		Waited: max(0, p.Now.Sub(p.Ask.Opened)), Today: p.Now.Sub(p.Ask.Opened) < 12*time.Hour, AskAgain: p.Ask.Decision.At.Add(RefusedFor),
 		Release: p.Release, Continue: local(p.Continue, "/"), SignIn: local(p.SignIn, local(p.Continue, "/")),
 		Biopass: local(p.Biopass, ""), Said: p.Said, NoteLimit: NoteLimit,
 		Base: WaitPath, Device: DevicePath, Now: p.Now,

@@ -154,19 +154,19 @@ func (c *Catalogue) Has(key string) bool {
 // A key that is missing panics in tests; in production the key itself is
 // shown and logged once.
 func (c *Catalogue) Text(key string, pairs ...any) string {
-	return c.fill(key, pairs, func(s string) string { return Inert(s, 0) })
+	return c.Fill(func(piece string, _ any) string { return piece }, key, pairs...)
 }
 
-// Fill is Text with another way to write the values that are strings: pages
-// escape and isolate them. The message itself goes through write too, piece
-// by piece, with value false.
-func (c *Catalogue) Fill(write func(piece string, value bool) string, key string, pairs ...any) string {
+// Fill is Text with another way to write the pieces: pages escape and isolate
+// what came from outside. A piece of the message comes with a nil value; the
+// words of a value come, inert, with the value they stand for.
+func (c *Catalogue) Fill(write func(piece string, value any) string, key string, pairs ...any) string {
 	template := c.template(key, pairs)
 	var b strings.Builder
 	for template != "" {
 		open := strings.IndexByte(template, '{')
 		if open < 0 {
-			b.WriteString(write(template, false))
+			b.WriteString(write(template, nil))
 			break
 		}
 		end := strings.IndexByte(template[open:], '}')
@@ -174,29 +174,19 @@ func (c *Catalogue) Fill(write func(piece string, value bool) string, key string
 			c.wrong("message %q has an open hole", key)
 			break
 		}
-		b.WriteString(write(template[:open], false))
+		b.WriteString(write(template[:open], nil))
 		hole := template[open+1 : open+end]
 		value, ok := lookup(pairs, hole)
 		if !ok {
 			c.wrong("message %q wants %q", key, hole)
 		}
-		if s, isText := value.(string); isText {
-			b.WriteString(write(Inert(s, 0), true))
-		} else {
-			b.WriteString(write(c.say(value), false))
+		if value == nil {
+			value = ""
 		}
+		b.WriteString(write(c.say(value), value))
 		template = template[open+end+1:]
 	}
 	return b.String()
-}
-
-func (c *Catalogue) fill(key string, pairs []any, value func(string) string) string {
-	return c.Fill(func(piece string, isValue bool) string {
-		if isValue {
-			return value(piece)
-		}
-		return piece
-	}, key, pairs...)
 }
 
 // template is the message under key, in the form that the pair "count" wants.
@@ -243,14 +233,14 @@ func (c *Catalogue) form(n int64) string {
 // say turns a value that is not a string into words.
 func (c *Catalogue) say(value any) string {
 	switch v := value.(type) {
+	case string:
+		return Inert(v, 0)
 	case time.Time:
 		return c.Time(v)
 	case time.Duration:
 		return c.Duration(v)
 	case fmt.Stringer:
 		return Inert(v.String(), 0)
-	case nil:
-		return ""
 	}
 	if n, ok := toInt(value); ok {
 		return c.Number(n)

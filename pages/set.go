@@ -159,8 +159,11 @@ func funcs(c *lang.Catalogue) template.FuncMap {
 }
 
 func message(c *lang.Catalogue, key string, pairs []any) template.HTML {
-	return template.HTML(c.Fill(func(piece string, value bool) string { //nolint:gosec // every piece is escaped
-		if value {
+	return template.HTML(c.Fill(func(piece string, value any) string { //nolint:gosec // every piece is escaped or ours
+		switch v := value.(type) {
+		case template.HTML:
+			return string(v)
+		case string:
 			return string(bdi(piece))
 		}
 		return template.HTMLEscapeString(piece)
