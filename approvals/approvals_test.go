@@ -13,6 +13,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/seal"
 	"github.com/cadenas-gateway/cadenas/store"
 	"github.com/cadenas-gateway/cadenas/store/memory"
@@ -191,3 +192,5 @@ func TestARequestSurvivesItsBookWhole(t *testing.T) {
 }
 
 func batchOf(writes ...store.Write) store.Batch { return store.Batch{Writes: writes} }
+
+func catalogueEN() *lang.Catalogue { return lang.For("en") }

@@ -82,6 +82,9 @@ func (d *decider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	page := d.page(r, token, who)
 	if problem != nil || r.Method != http.MethodPost {
 		page.Problem = problem
+		if errors.Is(problem, ErrNotYours) {
+			page.Ask = AccessRequest{Application: who.link.Application} // nothing of it is told
+		}
 		page.Done = who.ask.Decision.By != "" && strings.EqualFold(who.ask.Decision.By, who.admin.Email) && r.URL.Query().Has("done")
 		d.write(w, r, who, page)
 		return

@@ -126,11 +126,15 @@ func (h *waiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // did (threat L17).
 func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask AccessRequest, action string) {
 	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
-	if err := r.ParseMultipartForm(formLimit); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	err := r.ParseForm()
+	if err == nil && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		err = r.ParseMultipartForm(formLimit)
+	}
+	if err != nil {
 		http.Error(w, "the form cannot be read", http.StatusBadRequest)
 		return
 	}
-	said, err := action, error(nil)
+	said := action
 	switch action {
 	case "note":
 		note := r.PostForm.Get(FieldNote)
