@@ -197,3 +197,31 @@ func OurCookie(name string) bool {
 	const ours = "cadenas"
 	return len(folded) >= len(ours) && string(folded[:len(ours)]) == ours
 }
+
+// StripOurCookies takes cookies with our names off a request, in place, for
+// applications whose login is not watched (Watcher.Clean does it elsewhere).
+func StripOurCookies(r *http.Request) {
+	lines := r.Header["Cookie"]
+	kept := lines[:0]
+	for _, line := range lines {
+		ours := false
+		cookiePairs(line, func(name, _, _ string, _ bool) { ours = ours || OurCookie(name) })
+		if ours {
+			var parts []string
+			cookiePairs(line, func(name, _, part string, _ bool) {
+				if !OurCookie(name) {
+					parts = append(parts, part)
+				}
+			})
+			line = strings.Join(parts, "; ")
+		}
+		if line != "" {
+			kept = append(kept, line)
+		}
+	}
+	if len(kept) == 0 {
+		delete(r.Header, "Cookie")
+		return
+	}
+	r.Header["Cookie"] = kept
+}

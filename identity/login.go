@@ -276,12 +276,11 @@ func (w *Watcher) letIn(a Attempt, t *trial, ans *answer, f finding, login books
 
 // learnFrom remembers what a proved sign-in shows about the application.
 func (w *Watcher) learnFrom(ans *answer, typed typedUser, f finding) {
-	if typed.field != "basic" {
-		w.names.learnUser(typed.field)
+	field := typed.field
+	if field == "basic" {
+		field = ""
 	}
-	if f.token != "" {
-		w.names.learnTokens()
-	}
+	w.names.learnLogin(field, f.token != "" && field != "")
 	var lines []setCookie
 	for _, line := range ans.sent.Values("Set-Cookie") {
 		c := parseSetCookie(line, w.clock())

@@ -25,6 +25,8 @@ type learnt struct {
 	User string
 	// Tokens says that the login was seen to answer with a token.
 	Tokens bool
+	// Proved says that a sign-in was told apart without being configured.
+	Proved bool
 }
 
 // shape is how a cookie was last set, all but its value: taking a stamp off
@@ -93,7 +95,7 @@ func (n *names) load(ctx context.Context) {
 func (n *names) forget() { n.loaded.Store(false) }
 
 func merge(a, b learnt) *learnt {
-	m := learnt{Names: make(map[string]shape, len(a.Names)+len(b.Names)), User: b.User, Tokens: a.Tokens || b.Tokens}
+	m := learnt{Names: make(map[string]shape, len(a.Names)+len(b.Names)), User: b.User, Tokens: a.Tokens || b.Tokens, Proved: a.Proved || b.Proved}
 	if m.User == "" {
 		m.User = a.User
 	}
@@ -188,22 +190,19 @@ func (n *names) learn(folded string, s shape) {
 	n.update(func(l *learnt) { l.Names[folded] = s })
 }
 
-// learnUser remembers the field of the user's name.
-func (n *names) learnUser(field string) {
-	if n.known().User == "" {
-		n.update(func(l *learnt) {
-			if l.User == "" {
-				l.User = field
-			}
-		})
+// learnLogin remembers what a proved sign-in shows: the field of the user's
+// name, and whether it answers with a token.
+func (n *names) learnLogin(field string, token bool) {
+	if l := n.known(); l.Proved && (l.User != "" || field == "") && (l.Tokens || !token) {
+		return
 	}
-}
-
-// learnTokens remembers that the login answers with tokens.
-func (n *names) learnTokens() {
-	if !n.known().Tokens {
-		n.update(func(l *learnt) { l.Tokens = true })
-	}
+	n.update(func(l *learnt) {
+		if l.User == "" {
+			l.User = field
+		}
+		l.Tokens = l.Tokens || token
+		l.Proved = true
+	})
 }
 
 // update changes what is known, here at once and in the store as soon as it
@@ -230,7 +229,7 @@ func (n *names) update(change func(l *learnt)) {
 		if l.User == "" {
 			l.User = next.User
 		}
-		l.Tokens = l.Tokens || next.Tokens
+		l.Tokens, l.Proved = l.Tokens || next.Tokens, l.Proved || next.Proved
 		return nil, true, nil
 	})
 	if err == nil {

@@ -59,15 +59,22 @@ func (w *Watcher) again(r *http.Request, deviceID string, mode Mode, s Session) 
 	return w.Clean(r, deviceID, mode)
 }
 
-// Strip takes every credential off a request, in place. Call it before
-// returning an error instead of forwarding: an error route may send this
-// very request to the backend.
+// Strip is Bare, but for an Authorization header that an identity source
+// reads.
 func (w *Watcher) Strip(r *http.Request) {
+	kept := r.Header["Authorization"]
+	if Bare(r); w.cfg.KeepAuthorization && kept != nil {
+		r.Header["Authorization"] = kept
+	}
+}
+
+// Bare takes every credential off a request, in place: all cookies and
+// tokens. Call it before returning an error instead of forwarding: an error
+// route may send this very request to the backend.
+func Bare(r *http.Request) {
 	delete(r.Header, "Cookie")
-	if !w.cfg.KeepAuthorization {
-		for _, name := range tokenHeaders {
-			delete(r.Header, name)
-		}
+	for _, name := range tokenHeaders {
+		delete(r.Header, name)
 	}
 }
 

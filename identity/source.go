@@ -145,25 +145,18 @@ func (b Basic) Identify(r *http.Request) (access.Person, error) {
 	return access.Person{User: user, Source: "basic"}, nil
 }
 
-// DeviceAlone makes the device itself the user: nobody signs in, and what is
-// decided is decided about the device. The name somebody gives on the
-// waiting page is for display only. Device returns the request's device
-// identifier, "" for none yet.
-type DeviceAlone struct {
-	Device func(r *http.Request) string
-}
-
 // DevicePrefix begins the user name of a device that stands for itself; no
-// source lets a person have such a name.
+// source lets a person have such a name (Canonical).
 const DevicePrefix = "device:"
 
-// Identify implements Source.
-func (d DeviceAlone) Identify(r *http.Request) (access.Person, error) {
-	id := d.Device(r)
+// DevicePerson is the device itself as the user: nobody signs in, and what
+// is decided is decided about the device. The name somebody gives on the
+// waiting page is for display only. Without an identifier it is nobody.
+func DevicePerson(id string) access.Person {
 	if id == "" {
-		return access.Person{}, nil
+		return access.Person{}
 	}
-	return access.Person{User: DevicePrefix + id, Source: "device"}, nil
+	return access.Person{User: DevicePrefix + id, Source: "device"}
 }
 
 // StripAliases removes from h every header that some backend would read as

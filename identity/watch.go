@@ -183,6 +183,31 @@ func (w *Watcher) classifyLogin(r *http.Request, s Session) (Step, bool) {
 	return StepOther, false
 }
 
+// IsLoginPath reports whether a request may be one to the login.
+func (w *Watcher) IsLoginPath(r *http.Request) bool { return w.login.watched(r.URL) }
+
+// CanClose says in words why the padlock must not be closed yet: a right
+// password cannot be told from a wrong one, so nobody could come in.
+func (w *Watcher) CanClose() error {
+	if len(w.cfg.Success) > 0 || w.cfg.Whoami.Path != "" || w.cfg.User == "basic" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storePatience)
+	defer cancel()
+	if w.names.load(ctx); w.names.known().Proved {
+		return nil
+	}
+	return fmt.Errorf("no sign-in at %s of %s has been understood yet: sign in once while the padlock is open, or write `success` or `whoami` into its login block",
+		w.cfg.Path, w.cfg.Application)
+}
+
+// Bound reports whether a login is bound: allowed once, and not ended since.
+// What cannot be read is not bound.
+func (w *Watcher) Bound(ctx context.Context, id string) bool {
+	r, ok, err := w.logins.get(ctx, id, w.clock())
+	return err == nil && ok && r.login.State == books.LoginBound
+}
+
 // userField is the field of the user's name, configured or learnt.
 func (w *Watcher) userField() string {
 	if w.cfg.User != "" {
