@@ -89,7 +89,7 @@ var agentCases = []struct {
 	{"Facebook on Android", "Mozilla/5.0 (Linux; Android 14; SM-A546B Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/135.0.7049.111 Mobile Safari/537.36 [FB_IAB/FB4A;FBAV/511.0.0.55.103;]", "Web view", "Android", "135", access.Phone, "Android phone"},
 	{"Silk on a Fire tablet", "Mozilla/5.0 (Linux; Android 11; KFTRWI) AppleWebKit/537.36 (KHTML, like Gecko) Silk/120.4.2 like Chrome/120.0.6099.230 Safari/537.36", "Silk", "Fire OS", "120", access.Tablet, "Fire tablet"},
 	{"Silk on a Fire tablet that says Mobile", "Mozilla/5.0 (Linux; Android 9; KFMAWI) AppleWebKit/537.36 (KHTML, like Gecko) Silk/108.1 like Chrome/108.0.5359.220 Mobile Safari/537.36", "Silk", "Fire OS", "108", access.Tablet, "Fire tablet"},
-	{"the Quest's browser", "Mozilla/5.0 (Linux; Android 12; Quest 3) AppleWebKit/537.36 (KHTML, like Gecko) OculusBrowser/38.3 Chrome/134.0.6998.205 VR Safari/537.36", "Meta Quest Browser", "Android", "38", access.Other, "Device"},
+	{"the Quest's browser", "Mozilla/5.0 (Linux; Android 12; Quest 3) AppleWebKit/537.36 (KHTML, like Gecko) OculusBrowser/38.3 Chrome/134.0.6998.205 VR Safari/537.36", "Meta Quest Browser", "Android", "38", access.Other, "Unknown device"},
 	{"a HarmonyOS phone", "Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1 Mobile HuaweiBrowser/5.0.4.300", "Huawei Browser", "HarmonyOS", "5", access.Phone, "Phone"},
 	{"a HarmonyOS tablet", "Mozilla/5.0 (Tablet; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1 HuaweiBrowser/5.0.4.300", "Huawei Browser", "HarmonyOS", "5", access.Tablet, "Tablet"},
 	{"a KaiOS phone", "Mozilla/5.0 (Mobile; Nokia_2720_Flip; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5.2", "Firefox", "KaiOS", "48", access.Phone, "Phone"},
@@ -284,11 +284,11 @@ func TestARequestThatEndsDoesNotWaitForItsTurn(t *testing.T) {
 
 func TestLabelsHaveCodes(t *testing.T) {
 	for _, c := range agentCases {
-		if c.label != "Device" && fingerprint.LabelCode(c.label) == "device" {
+		if c.label != "Unknown device" && fingerprint.LabelCode(c.label) == "unknown_device" {
 			t.Errorf("%q has no code", c.label)
 		}
 	}
-	if got := fingerprint.LabelCode("Samsung fridge"); got != "device" {
+	if got := fingerprint.LabelCode("Samsung fridge"); got != "unknown_device" {
 		t.Errorf("got %q", got)
 	}
 	if n := len(fingerprint.LabelCodes()); n != 16 {

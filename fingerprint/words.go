@@ -50,16 +50,16 @@ var labelCodes = map[string]string{
 	"Television":       "television",
 	"Game console":     "game_console",
 	"Program":          "program",
-	"Device":           "device",
+	"Unknown device":   "unknown_device",
 }
 
 // LabelCode returns the stable code of a label that this package gave
-// ("android_tablet"), and "device" for any other.
+// ("android_tablet"), and "unknown_device" for any other.
 func LabelCode(label string) string {
 	if code, ok := labelCodes[label]; ok {
 		return code
 	}
-	return "device"
+	return "unknown_device"
 }
 
 // LabelCodes lists all codes, so that a catalogue can be checked for them.
@@ -115,5 +115,5 @@ func label(platform string, kind access.Kind, program bool) string {
 		return "Computer"
 	case access.Other:
 	}
-	return "Device"
+	return "Unknown device"
 }
