@@ -194,7 +194,11 @@ func (s *Service) noticesOpened(ctx context.Context, ask AccessRequest, now time
 			h.Told++
 			for _, st := range steps {
 				n := s.notice(NoticeOpened, ask.Application, recipient(a), st.channel, now)
-				writes = append(writes, parcel{Notice: n, AskID: ask.ID, Due: now.Add(st.after)}.write())
+				due := now.Add(st.after)
+				if rings(st.channel) {
+					due = afterQuiet(due, a.QuietFrom, a.QuietTo)
+				}
+				writes = append(writes, parcel{Notice: n, AskID: ask.ID, Due: due}.write())
 			}
 		} else {
 			h.More++
@@ -259,6 +263,38 @@ func (s *Service) steps(a books.Admin, ask AccessRequest) []step {
 		}
 	}
 	return list
+}
+
+// rings reports whether a channel wakes people up: quiet hours hold it back.
+func rings(channel string) bool {
+	switch channel {
+	case "email", "log", "webhook":
+		return false
+	}
+	return true
+}
+
+// afterQuiet is when somebody may be told who does not want to be woken
+// between two times of day ("22:00", "06:00"; by the clock of the machine).
+func afterQuiet(due time.Time, from, to string) time.Time {
+	start, err1 := time.Parse("15:04", from)
+	end, err2 := time.Parse("15:04", to)
+	if err1 != nil || err2 != nil || from == to {
+		return due
+	}
+	at := func(day int, t time.Time) time.Time {
+		return time.Date(due.Year(), due.Month(), due.Day()+day, t.Hour(), t.Minute(), 0, 0, due.Location())
+	}
+	for day := -1; day <= 0; day++ {
+		opens, closes := at(day, start), at(day, end)
+		if !closes.After(opens) {
+			closes = at(day+1, end)
+		}
+		if !due.Before(opens) && due.Before(closes) {
+			return closes
+		}
+	}
+	return due
 }
 
 // noticesDecided tell the other approvers, and the person who asked where

@@ -334,3 +334,41 @@ func TestBackoffDoublesAndStaysBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestQuietHoursHoldBackWhatRings(t *testing.T) {
+	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		name, from, to string
+		due, want      time.Time
+	}{
+		{"by day at once", "22:00", "06:00", at(21, 14, 0), at(21, 14, 0)},
+		{"in the evening not before morning", "22:00", "06:00", at(21, 23, 30), at(22, 6, 0)},
+		{"after midnight the same morning", "22:00", "06:00", at(21, 2, 0), at(21, 6, 0)},
+		{"when they begin", "22:00", "06:00", at(21, 22, 0), at(22, 6, 0)},
+		{"when they end", "22:00", "06:00", at(21, 6, 0), at(21, 6, 0)},
+		{"at noon", "12:00", "13:00", at(21, 12, 30), at(21, 13, 0)},
+		{"after noon", "12:00", "13:00", at(21, 13, 30), at(21, 13, 30)},
+		{"none", "", "", at(21, 2, 0), at(21, 2, 0)},
+		{"words that are no time", "late", "early", at(21, 2, 0), at(21, 2, 0)},
+	} {
+		if got := afterQuiet(c.due, c.from, c.to); !got.Equal(c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // the bubble's clock begins at midnight UTC
+		mail, sms := &channel{name: "email"}, &channel{name: "sms"}
+		m := marie
+		m.QuietFrom, m.QuietTo = "22:00", "06:00"
+		s := newService(t, with(mail, sms), only(m), func(c *Config) { c.Clock = func() time.Time { return time.Now().UTC() } })
+		go func() { _ = s.Run(t.Context()) }()
+		mustOpen(t, s, julie())
+		time.Sleep(time.Hour)
+		if len(mail.got()) != 1 || len(sms.got()) != 0 {
+			t.Errorf("at one: %d mails, %d texts", len(mail.got()), len(sms.got()))
+		}
+		time.Sleep(5*time.Hour + time.Second)
+		if len(sms.got()) != 1 {
+			t.Errorf("at six: %d texts", len(sms.got()))
+		}
+	})
+}
