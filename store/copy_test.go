@@ -40,7 +40,7 @@ func TestACopyIsTheSameAndKeepsTheTimeThatIsLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cadenas.db")
 	synctest.Test(t, func(t *testing.T) {
 		from := memory.New()
-		defer from.Close()
+		defer closed(t, from)
 		filled := fill(t, from)
 		time.Sleep(20 * time.Minute)
 
@@ -48,13 +48,13 @@ func TestACopyIsTheSameAndKeepsTheTimeThatIsLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer to.Close()
+		defer closed(t, to)
 		n, err := store.Copy(t.Context(), from, to)
 		if err != nil || n != filled {
 			t.Fatalf("copied %d of %d: %v", n, filled, err)
 		}
 		back := memory.New()
-		defer back.Close()
+		defer closed(t, back)
 		if n, err = store.Copy(t.Context(), to, back); err != nil || n != filled {
 			t.Fatalf("copied %d of %d back: %v", n, filled, err)
 		}
@@ -135,6 +135,13 @@ func TestACopyThatDiffersIsNoticed(t *testing.T) {
 	n, err := store.Copy(ctx, from, spoiled{memory.New(), func(store.Store, store.Batch) error { return full }})
 	if !errors.Is(err, full) || n != 0 {
 		t.Errorf("got %d and %v, want the target's error", n, err)
+	}
+}
+
+func closed(t *testing.T, st store.Store) {
+	t.Helper()
+	if err := st.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

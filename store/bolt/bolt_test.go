@@ -31,8 +31,16 @@ func open(t *testing.T, path string) *bolt.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { st.Close() })
+	t.Cleanup(func() { closed(t, st) })
 	return st
+}
+
+// closed closes a store, again where a test has done so before.
+func closed(t *testing.T, st *bolt.Store) {
+	t.Helper()
+	if err := st.Close(); err != nil && !errors.Is(err, bolt.ErrDamaged) {
+		t.Error(err)
+	}
 }
 
 func put(key, value string) store.Batch {
@@ -74,7 +82,7 @@ func TestOnlyTheOwnerMayReadTheFile(t *testing.T) {
 		return // it has no such modes
 	}
 	path := filepath.Join(t.TempDir(), "folder", "cadenas.db")
-	open(t, path).Close()
+	closed(t, open(t, path))
 	mode := func(path string) os.FileMode {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -127,7 +135,7 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 	} {
 		st, err := bolt.Open(c.path, bolt.Options{Wait: time.Second})
 		if err == nil {
-			st.Close()
+			closed(t, st)
 			t.Errorf("%s was opened", name)
 			continue
 		}
@@ -195,7 +203,7 @@ func TestExpiredKeysLeaveTheFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer st.Close()
+		defer closed(t, st)
 		var b store.Batch
 		for i := range 2500 {
 			b.Writes = append(b.Writes, store.Write{Key: fmt.Sprintf("app/%d", i), Value: []byte("v"), TTL: time.Minute})
@@ -208,7 +216,7 @@ func TestExpiredKeysLeaveTheFile(t *testing.T) {
 		if _, err := st.Get(t.Context(), "app/0"); err != nil {
 			t.Errorf("before its end: %v", err)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if _, err := st.Get(t.Context(), "app/0"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("at its end: got %v, want ErrNotFound", err)
 		}
@@ -288,7 +296,7 @@ func TestASnapshotThatIsGivenUpLeavesNothing(t *testing.T) {
 	if err := st.Snapshot(ctx, &bytes.Buffer{}); err == nil {
 		t.Error("a snapshot was made after its context had ended")
 	}
-	st.Close()
+	closed(t, st)
 	if err := st.Snapshot(t.Context(), &bytes.Buffer{}); !errors.Is(err, store.ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}

@@ -40,7 +40,25 @@ type server struct {
 	// config is a configuration file, which a Sentinel cannot do without.
 	config string
 	cmd    *exec.Cmd
-	out    *bytes.Buffer
+	out    *output
+}
+
+// output is what a server printed, shown when a test fails.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 // start runs redis-server with further arguments ("--name", "value") until
@@ -53,6 +71,18 @@ func start(t *testing.T, args ...string) *server {
 	return s
 }
 
+func closed(t *testing.T, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// removal is a folder that goes when it is closed.
+type removal string
+
+func (r removal) Close() error { return os.RemoveAll(string(r)) }
+
 // folder is a temporary folder whose name is short enough for a socket in it.
 func folder(t *testing.T) string {
 	t.Helper()
@@ -60,7 +90,7 @@ func folder(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { closed(t, removal(dir)) })
 	return dir
 }
 
@@ -107,7 +137,7 @@ func (s *server) run() {
 	} else {
 		args = append(args, "--save", "")
 	}
-	s.out = &bytes.Buffer{}
+	s.out = &output{}
 	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), binary(s.t), args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
@@ -152,7 +182,7 @@ func (s *server) url() string { return "redis://" + address(s.port) }
 // something.
 func (s *server) plain() *goredis.Client {
 	c := goredis.NewClient(&goredis.Options{Addr: address(s.port)})
-	s.t.Cleanup(func() { c.Close() })
+	s.t.Cleanup(func() { closed(s.t, c) })
 	return c
 }
 
@@ -175,7 +205,7 @@ func open(t *testing.T, o redis.Options, urls ...string) *redis.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { st.Close() })
+	t.Cleanup(func() { closed(t, st) })
 	return st
 }
 
@@ -222,7 +252,7 @@ func pave(t *testing.T, to string) *road {
 		t.Fatal(err)
 	}
 	r := &road{l: l, to: to, open: true, cars: make(map[net.Conn]struct{})}
-	t.Cleanup(func() { l.Close(); r.cut() })
+	t.Cleanup(func() { closed(t, l); r.cut() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -238,12 +268,12 @@ func pave(t *testing.T, to string) *road {
 func (r *road) url() string { return "redis://" + r.l.Addr().String() }
 
 func (r *road) drive(c net.Conn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	d, err := net.Dial("tcp", r.to)
 	if err != nil {
 		return
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	r.mu.Lock()
 	if !r.open {
 		r.mu.Unlock()
@@ -251,7 +281,7 @@ func (r *road) drive(c net.Conn) {
 	}
 	r.cars[c], r.cars[d] = struct{}{}, struct{}{}
 	r.mu.Unlock()
-	go func() { _, _ = io.Copy(d, io.TeeReader(c, &r.there)); d.Close() }()
+	go func() { _, _ = io.Copy(d, io.TeeReader(c, &r.there)); _ = d.Close() }()
 	_, _ = io.Copy(c, d)
 	r.mu.Lock()
 	delete(r.cars, c)
@@ -264,7 +294,7 @@ func (r *road) cut() {
 	defer r.mu.Unlock()
 	r.open = false
 	for c := range r.cars {
-		c.Close()
+		_ = c.Close() // the other side may have been first
 	}
 }
 

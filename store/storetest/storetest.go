@@ -97,9 +97,12 @@ func RunShared(t *testing.T, open func(t *testing.T) (one, other store.Store)) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			one, other := open(t)
-			defer one.Close()
-			defer other.Close()
 			c.test(t, one, other)
+			for _, st := range []store.Store{one, other} {
+				if err := st.Close(); err != nil {
+					t.Errorf("close: %v", err)
+				}
+			}
 		})
 	}
 }

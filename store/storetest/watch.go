@@ -166,10 +166,11 @@ func watching(t *testing.T, st store.Store, prefix string) <-chan store.Event {
 // expect sees that exactly these events come next.
 func expect(t *testing.T, events <-chan store.Event, wanted ...store.Event) {
 	t.Helper()
-	for i, got := range receive(t, events, len(wanted)) {
-		if !same(got, wanted[i]) {
+	got := receive(t, events, len(wanted))
+	for i, w := range wanted {
+		if !same(got[i], w) {
 			t.Fatalf("event %d: got %q = %q (nil: %t), want %q = %q (nil: %t)",
-				i, got.Key, got.Value, got.Value == nil, wanted[i].Key, wanted[i].Value, wanted[i].Value == nil)
+				i, got[i].Key, got[i].Value, got[i].Value == nil, w.Key, w.Value, w.Value == nil)
 		}
 	}
 }
