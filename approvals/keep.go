@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -200,6 +201,35 @@ func (s *Service) List(ctx context.Context, application, before string, limit in
 		return nil, fmt.Errorf("reading access requests: %w", err)
 	}
 	return list, nil
+}
+
+// Find returns the request of an identifier or of a reference in any
+// spelling, the newest where several bear it, or ErrNotFound.
+func (s *Service) Find(ctx context.Context, application, name string) (AccessRequest, error) {
+	ask, err := s.Get(ctx, application, name)
+	if !errors.Is(err, ErrNotFound) {
+		return ask, err
+	}
+	plain := strings.NewReplacer("-", "", " ", "")
+	want := plain.Replace(strings.ToUpper(name))
+	if want == "" {
+		return AccessRequest{}, ErrNotFound
+	}
+	found := AccessRequest{}
+	q := store.Query{Prefix: books.Prefix(application, "ask"), Reverse: true}
+	err = books.Each(ctx, s.st, q, func(_ string, ask AccessRequest) bool {
+		if plain.Replace(ask.Reference) == want {
+			found = s.asOf(ask, s.conf.Clock())
+		}
+		return found.ID == ""
+	})
+	if err != nil {
+		return AccessRequest{}, fmt.Errorf("looking for access request %s: %w", name, err)
+	}
+	if found.ID == "" {
+		return AccessRequest{}, ErrNotFound
+	}
+	return found, nil
 }
 
 // ForHolder returns the newest request that a device holds (for one of its

@@ -378,3 +378,18 @@ func TestTheWatchEndsWithTheLastSubscriber(t *testing.T) {
 		// cancelled before the test's cleanups run.
 	})
 }
+
+func TestARequestIsFoundByItsReference(t *testing.T) {
+	s := newService(t)
+	ask := mustOpen(t, s, julie())
+	for _, name := range []string{ask.ID, ask.Reference, strings.ToLower(ask.Reference), strings.ReplaceAll(ask.Reference, "-", " ")} {
+		if got, err := s.Find(t.Context(), app, name); err != nil || got.ID != ask.ID {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "-", "222-222x", ask.ID[:10]} {
+		if _, err := s.Find(t.Context(), app, name); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

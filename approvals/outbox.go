@@ -234,7 +234,8 @@ type step struct {
 }
 
 // steps are the ways to an approver about a request, in their order: what
-// they chose, else every channel there is that reaches them. About their own
+// they chose, else every channel there is that reaches them. A channel that
+// does not reach them takes no time. About their own
 // request they are told only where the policy lets them answer (threat L24).
 func (s *Service) steps(a books.Admin, ask AccessRequest) []step {
 	own := IsOwn(ask, a)
@@ -249,7 +250,10 @@ func (s *Service) steps(a books.Admin, ask AccessRequest) []step {
 	var list []step
 	var wait time.Duration
 	for _, c := range a.Notify {
-		if usable(c.Name) {
+		switch {
+		case c.Name == "": // a wait before the first: this one is asked second
+			wait += c.Wait
+		case usable(c.Name):
 			list = append(list, step{c.Name, wait})
 			wait += c.Wait
 		}

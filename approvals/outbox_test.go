@@ -114,7 +114,16 @@ func TestAChannelThatHangsOrPanicsHoldsUpNoOther(t *testing.T) {
 		push := &channel{name: "web_push", fail: func(Notice) error { panic("a guest's mistake") }}
 		mail := &channel{name: "email"}
 		s := newService(t, with(&slow{hangs}, push, mail), only(marie))
-		go func() { _ = s.Run(t.Context()) }()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = s.Run(ctx)
+		}()
+		defer func() { // what hangs needs the bubble's clock to end
+			cancel()
+			<-ended
+		}()
 		began := time.Now()
 		for _, d := range []string{"a", "b", "c"} {
 			a := julie()
@@ -369,6 +378,59 @@ func TestQuietHoursHoldBackWhatRings(t *testing.T) {
 		time.Sleep(5*time.Hour + time.Second)
 		if len(sms.got()) != 1 {
 			t.Errorf("at six: %d texts", len(sms.got()))
+		}
+	})
+}
+
+func TestTheSecondApproverIsToldWhenTheFirstDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := &channel{name: "email"}
+		second := paul
+		second.Notify = []books.Channel{{Wait: 10 * time.Minute}, {Name: "email"}}
+		s := newService(t, with(mail), func(c *Config) { c.Admins = func() []books.Admin { return []books.Admin{marie, second} } })
+		go func() { _ = s.Run(t.Context()) }()
+		mustOpen(t, s, julie())
+		time.Sleep(9 * time.Minute)
+		if got := mail.got(); len(got) != 1 || got[0].To.Email != marie.Email {
+			t.Errorf("after nine minutes: %+v", got)
+		}
+		time.Sleep(2 * time.Minute)
+		if got := mail.got(); len(got) != 2 || got[1].To.Email != paul.Email {
+			t.Errorf("after eleven: %d", len(got))
+		}
+	})
+}
+
+func TestAStopInMidSendCostsNoTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, with(&slow{&channel{name: "email"}}), only(marie))
+		mustOpen(t, s, julie())
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = s.Run(ctx)
+		}()
+		synctest.Wait()
+		cancel()
+		began := time.Now()
+		<-ended
+		if d := time.Since(began); d > stopGrace {
+			t.Errorf("stopping took %s", d)
+		}
+		list, err := s.Deliveries(t.Context(), app, 10)
+		if err != nil || len(list) != 1 || list[0].Tries != 0 || list[0].At.After(time.Now()) {
+			t.Errorf("%+v, %v", list, err)
+		}
+		// A mail that arrives within the grace is written down as sent.
+		mail := &channel{name: "email", fail: func(Notice) error { time.Sleep(time.Second); return nil }}
+		c := s.conf2()
+		c.Notifiers = []Notifier{mail}
+		ctx, cancel = context.WithCancel(t.Context())
+		go func() { time.Sleep(500 * time.Millisecond); cancel() }()
+		_ = New(c).Run(ctx)
+		if list, err = s.Deliveries(t.Context(), app, 10); err != nil || len(list) != 1 || list[0].State != DeliverySent {
+			t.Errorf("%+v, %v", list, err)
 		}
 	})
 }

@@ -14,9 +14,14 @@ import (
 const (
 	lookForApplications = 30 * time.Second
 	sweepEvery          = time.Minute
+	stopGrace           = 3 * time.Second
 	// parallelSends bounds what one channel sends at once.
 	parallelSends = 4
 )
+
+// errStopped says that a send was cut short because the process stops: it is
+// tried again at the next start as if it had not been.
+var errStopped = errors.New("stopped in mid send")
 
 // Run sends notices, carries on what a crash left half done and expires
 // requests, until ctx ends; what is being sent then is waited for.
@@ -248,6 +253,9 @@ func (s *Service) deliver(ctx context.Context, p parcel) error {
 		return ignoreConflict(s.st.Apply(ctx, store.Batch{Writes: []store.Write{{Key: claim.Key}}}))
 	}
 	sendErr := s.send(ctx, n)
+	if sendErr != nil && ctx.Err() != nil {
+		sendErr = errStopped
+	}
 	// What was sent is written down even when ctx ended in between, or it
 	// would go out twice for no need.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -302,14 +310,20 @@ func (s *Service) send(ctx context.Context, n Notice) (err error) {
 	if !ok {
 		return fmt.Errorf("no channel %q is configured", n.Channel)
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	// What is on the wire when the process stops gets some seconds to arrive.
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		pause(sending, stopGrace)
+		cancel()
+	})
+	defer stop()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("channel %s panicked: %v", n.Channel, p)
 		}
 	}()
-	return channel.Notify(ctx, n)
+	return channel.Notify(sending, n)
 }
 
 // settle writes down what became of a claimed parcel.
@@ -318,6 +332,11 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 	p.Tries++
 	p.LeaseBy, p.LeaseUntil = "", time.Time{}
 	batch := store.Batch{Checks: []store.Check{{Key: p.key(), Value: claimed}}}
+	if errors.Is(sendErr, errStopped) {
+		p.Tries-- // the channel is not to blame
+		batch.Writes = []store.Write{p.write()}
+		return ignoreConflict(s.st.Apply(ctx, batch))
+	}
 	done := Delivery{Notice: p.Notice, AskID: p.AskID, State: DeliverySent, At: now, Tries: p.Tries}
 	switch {
 	case sendErr == nil:
