@@ -140,8 +140,9 @@ type Device struct {
 	Label string
 	// Name is what an admin calls it ("the centre's tablet").
 	Name string
-	// Generation is the newest cookie generation handed out; an older one
-	// that comes back after its grace is a copy.
+	// Generation is the newest generation of its cookie that came back, and
+	// Rotated when it first did: an older one that comes back after its grace
+	// is a copy.
 	Generation uint32
 	Rotated    time.Time
 	First      time.Time

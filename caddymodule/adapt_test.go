@@ -1,0 +1,114 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+var update = flag.Bool("update", false, "write what the adapter says into the test files")
+
+const adaptLine = "----------\n"
+
+// TestAdapt compares what the Caddyfile adapter makes of each file with what
+// stands in it below the line.
+func TestAdapt(t *testing.T) {
+	files, err := filepath.Glob("testdata/adapt/*.caddyfiletest")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no adapt tests", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config, want, ok := bytes.Cut(content, []byte(adaptLine))
+			if !ok {
+				t.Fatal("no line between Caddyfile and JSON")
+			}
+			got, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt(config, map[string]any{"filename": "Caddyfile"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range warnings {
+				t.Error(w)
+			}
+			var pretty bytes.Buffer
+			if err := json.Indent(&pretty, got, "", "\t"); err != nil {
+				t.Fatal(err)
+			}
+			pretty.WriteByte('\n')
+			if *update {
+				all := append(append(append([]byte{}, config...), adaptLine...), pretty.Bytes()...)
+				if err := os.WriteFile(file, all, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !bytes.Equal(pretty.Bytes(), want) {
+				t.Errorf("adapted to:\n%s\nwant:\n%s", pretty.Bytes(), want)
+			}
+		})
+	}
+}
+
+func TestAMistakeNamesItsLineAndTheRemedy(t *testing.T) {
+	site := func(lines string) string { return "example.com {\n\tcadenas {\n\t\t" + lines + "\n\t}\n}\n" }
+	global := func(lines string) string { return "{\n\tcadenas {\n\t\t" + lines + "\n\t}\n}\n" }
+	for _, c := range []struct{ name, config, want string }{
+		{"an unknown word in the site block", site("pass /x"), "Caddyfile:3"},
+		{"an unknown word says what there is", site("pass /x"), "write one of login, identity"},
+		{"a word that stands twice", site("hold 60s\n\t\thold 30s"), "hold stands twice: keep one"},
+		{"a stray argument", site("hold 60s 70s"), `"70s" is too much`},
+		{"two application names", "example.com {\n\tcadenas a b\n}\n", `"b" is too much`},
+		{"a reserved application name", "example.com {\n\tcadenas _\n}\n", "cannot name an application"},
+		{"a login without path", site("login"), "login /login"},
+		{"a login path without slash", site("login login"), "must begin with /"},
+		{"an unknown word in login", site("login /login {\n\t\t\tfield x\n\t\t}"), "write one of user, session"},
+		{"whoami without JSON path", site("login /login {\n\t\t\twhoami /me\n\t\t}"), "whoami /api/me user.name"},
+		{"a policy for what is not there", site("unknown user approval"), "device, place, browser or combination"},
+		{"a policy that is none", site("unknown device maybe"), "allow, biopass, approval or refuse"},
+		{"a policy twice", site("unknown device allow\n\t\tunknown device refuse"), "unknown device stands twice"},
+		{"a way to compare that is none", site("same place town"), "address, network, city, country or owner"},
+		{"a padlock that is neither", site("padlock ajar"), "open or closed"},
+		{"a duration that is none", site("grant_for soon"), "60s, 12h or 90d"},
+		{"an exemption of nothing", site("exempt path"), "exempt path /parents/*"},
+		{"an exempt path with two stars", site("exempt path /a*b*"), "at most one *"},
+		{"an identity source that is none", site("identity saml"), "write one of basic, device, header"},
+		{"a placeholder that is none", site("identity placeholder user"), "takes a placeholder"},
+		{"an intercept that is no address", site("intercept gate"), "intercept https://gate.example.com"},
+		{"an unknown word in the global block", global("smtp x"), "write one of store, keys"},
+		{"a store that is none", global("store mysql"), "write one of bolt, memory"},
+		{"a place without network", global("place Office"), "at least one address or prefix"},
+		{"a network that is none", global("place Office 300.1.2.3"), "neither an address nor a network"},
+		{"a console with a path", global("console https://example.com/gate"), "a host of its own"},
+		{"a language that is not there", global("languages de"), "write en, fr or both"},
+		{"an admin without e-mail", global("admin Marie"), "a name and an e-mail"},
+		{"an admin twice", global("admin Marie m@example.com\n\t\tadmin Maria M@example.com"), "stands twice"},
+		{"a mobile number without country", global("admin Marie m@example.com 5145550100"), "+15145550100"},
+		{"an hour that is none", global("admin Marie m@example.com {\n\t\t\tquiet 25:00 06:00\n\t\t}"), "quiet 22:00 06:00"},
+		{"a channel that is none", global("notify pigeon"), "write one of email, log"},
+		{"mail without sender", global("notify email smtp.example.com:587"), "from <address>"},
+		{"a user name without password", global("notify email smtp.example.com:587 {\n\t\t\tfrom a@example.com\n\t\t\tusername a\n\t\t}"), "or neither"},
+		{"an expiry that is none", global("requests expire never"), "write 60d or 12h"},
+		{"a console with a word", "gate.example.com {\n\tcadenas_console now\n}\n", `"now" is too much`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(c.config), map[string]any{"filename": "Caddyfile"})
+			if err == nil {
+				t.Fatal("the mistake was taken")
+			}
+			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "Caddyfile:") {
+				t.Errorf("%v\nwants a line and %q", err, c.want)
+			}
+		})
+	}
+}

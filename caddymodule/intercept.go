@@ -1,0 +1,340 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/fingerprint"
+	"github.com/cadenas-gateway/cadenas/identity"
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// login carries a login POST.
+func (q *request) login() error {
+	attempt, err := q.watcher.Login(q.w, q.r, q.session, q.print.Device, q.mode, q.pass, q.decide)
+	switch {
+	case errors.Is(err, identity.ErrTooLarge):
+		return caddyhttp.Error(http.StatusRequestEntityTooLarge, err)
+	case errors.Is(err, identity.ErrUnreadable):
+		return caddyhttp.Error(http.StatusUnsupportedMediaType, err)
+	case errors.Is(err, identity.ErrPath), errors.Is(err, identity.ErrName):
+		return caddyhttp.Error(http.StatusBadRequest, err)
+	case err != nil:
+		var handled caddyhttp.HandlerError
+		if errors.As(err, &handled) {
+			return err // the backend's way failed, as it would without us
+		}
+		return q.unavailable(err)
+	}
+	countLogin(q.name, attempt.Outcome)
+	if attempt.Verdict.Answer != "" {
+		q.note(attempt.Person, attempt.Verdict)
+	}
+	switch attempt.Outcome {
+	case identity.OutcomeHeld, identity.OutcomeRefused:
+		return q.hold(attempt)
+	}
+	if !attempt.Written {
+		// It does not show whether somebody signed in, and the answer may be a
+		// page for those who are in.
+		return q.refused(errors.New("the sign-in could not be understood: "+attempt.Reason))
+	}
+	return nil
+}
+
+// decide is asked by the watcher about somebody who has just signed in.
+func (q *request) decide(ctx context.Context, p access.Person, _ books.Login) (access.Verdict, error) {
+	q.place = q.run.place(q.print.Address, p.User)
+	q.session.Login.Adopted = false
+	return q.check(ctx, p)
+}
+
+// hold shows the page on which a signed-in person waits, or keeps a login by
+// script open for a while.
+func (q *request) hold(a identity.Attempt) error {
+	if !a.Fetch {
+		q.page = true
+		return q.intercept(a.Person, a.Verdict, a.Login.ID)
+	}
+	if a.Outcome == identity.OutcomeHeld && q.handler.Hold > 0 {
+		ask, err := q.open(a.Person, a.Verdict, a.Login.ID)
+		if err != nil {
+			return q.unavailable(err)
+		}
+		ctx, cancel := context.WithCancel(q.r.Context())
+		defer cancel()
+		decided := make(chan struct{}, 1)
+		if ask.ID != "" {
+			changes, err := q.run.approvals.Subscribe(ctx, q.name, ask.ID)
+			if err != nil {
+				return q.unavailable(err)
+			}
+			go func() {
+				for range changes {
+					select {
+					case decided <- struct{}{}:
+					default:
+					}
+				}
+			}()
+		}
+		if a, err = q.watcher.Wait(q.w, q.r, a, decided, q.decide); err != nil {
+			return q.unavailable(err)
+		}
+		if a.Outcome == identity.OutcomeReleased {
+			return nil
+		}
+	}
+	q.page = false
+	return q.intercept(a.Person, a.Verdict, a.Login.ID)
+}
+
+// stillHeld shows the waiting page to a device on which a login waits; done
+// says that the request was answered.
+func (q *request) stillHeld() (done bool, err error) {
+	held, ok, err := q.watcher.Held(q.r.Context(), q.print.Device.ID)
+	if err != nil {
+		return true, q.unavailable(err)
+	}
+	if !ok || (q.session.State != books.LoginHeld && !q.session.Person.Nobody()) {
+		return false, nil
+	}
+	person := held.Login.Person
+	q.place = q.run.place(q.print.Address, person.User)
+	verdict, err := q.check(q.r.Context(), person)
+	if err != nil {
+		return true, q.unavailable(err)
+	}
+	q.note(person, verdict)
+	if verdict.Answer == access.LetIn && q.page {
+		// Approved meanwhile: the page that fetches the held answer.
+		return true, q.showWaiting(approvals.AccessRequest{}, person, held.Login.ID)
+	}
+	return true, q.intercept(person, verdict, held.Login.ID)
+}
+
+// intercept answers a request that was not let in: the waiting page where a
+// person looks, problem+json elsewhere (X9).
+func (q *request) intercept(p access.Person, v access.Verdict, login string) error {
+	ask, err := q.open(p, v, login)
+	if err != nil {
+		return q.unavailable(err)
+	}
+	q.closing()
+	if !q.page {
+		return q.problem(approvals.Problem{
+			Title: "Waiting for approval", Detail: "This connection is not authorised yet. Open the address in a browser window to see the waiting page.",
+			Reference: ask.Reference,
+		})
+	}
+	return q.showWaiting(ask, p, login)
+}
+
+// open opens or joins the access request of a person who must wait. One who
+// is refused gets a request that nobody keeps: from outside both look alike
+// (threat L17).
+func (q *request) open(p access.Person, v access.Verdict, login string) (approvals.AccessRequest, error) {
+	a := approvals.Ask{
+		Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: q.place,
+		New: v.New, Asked: v.Answer, LoginID: login, Language: pages.Language(q.r, q.run.app.Languages).Tag(),
+	}
+	if v.Answer != access.Approval && v.Answer != access.Biopass {
+		return q.run.approvals.Imitate(a), nil
+	}
+	ask, opened, err := q.run.approvals.Open(q.r.Context(), a)
+	if errors.Is(err, approvals.ErrTooMany) {
+		err = nil
+	}
+	if opened {
+		countRequest(q.name)
+	}
+	return ask, err
+}
+
+// showWaiting answers with the waiting page, or, where the gate has a host of
+// its own, with the small page that leads there.
+func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, login string) error {
+	c := pages.Language(q.r, q.run.app.Languages)
+	status := http.StatusForbidden
+	back := "/"
+	if q.r.Method == http.MethodGet {
+		back = q.r.URL.RequestURI()
+	}
+	if q.gate != "" && !strings.EqualFold(q.gate, origin(q.r)) {
+		return approvals.WriteLead(q.w, q.r, c, status, approvals.LeadPage{
+			Application: q.name, Languages: q.run.app.Languages,
+			To: q.run.ticketURL(q.gate, ticket{
+				Application: q.name, Device: q.print.Device.ID, Login: login, Origin: origin(q.r), Back: back, Ask: ask.ID, Until: q.now.Add(ticketLife),
+			}),
+		})
+	}
+	if ask.ID == "" && ask.State == "" {
+		found, err := q.run.approvals.ForHolder(q.r.Context(), q.name, q.print.Device.ID, login)
+		if err != nil {
+			return q.unavailable(err)
+		}
+		ask = found
+	}
+	page, err := q.site.waitingPage(q.r.Context(), ask, q.print.Device.ID, "", back)
+	if err != nil {
+		return q.unavailable(err)
+	}
+	return approvals.WriteWaiting(q.w, q.r, c, status, page)
+}
+
+// waitingPage joins a request with the answer that is held for its device.
+// At is the application's origin where the page stands on another host.
+func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, device, at, back string) (approvals.WaitingPage, error) {
+	page := approvals.WaitingPage{
+		Ask: ask, Application: s.name, Languages: s.run.app.Languages, Continue: at + back, SignIn: at + "/",
+	}
+	if s.watcher == nil || ask.LoginID == "" {
+		return page, nil
+	}
+	held, ok, err := s.watcher.Held(ctx, device)
+	switch {
+	case err != nil:
+		return page, err
+	case ok && held.Token:
+		page.SignInAgain = true
+	case ok:
+		page.Release = &approvals.Release{Action: at + held.Action, Ticket: held.Ticket}
+	case ask.State == approvals.Approved && !s.watcher.Bound(ctx, ask.LoginID):
+		page.SignInAgain, page.TooLate = true, true
+	}
+	return page, nil
+}
+
+// release answers the POST of a ticket.
+func (q *request) release() error {
+	_, err := q.watcher.Release(q.w, q.r, q.print.Device.ID, q.decide)
+	switch {
+	case err == nil:
+		countLogin(q.name, identity.OutcomeReleased)
+		return nil
+	case errors.Is(err, identity.ErrTicket):
+		return caddyhttp.Error(http.StatusBadRequest, err)
+	case errors.Is(err, identity.ErrWaiting), errors.Is(err, identity.ErrTooLate), errors.Is(err, identity.ErrSignInAgain):
+		return q.notReleased(err)
+	}
+	return q.unavailable(err)
+}
+
+func (q *request) notReleased(why error) error {
+	ask, err := q.run.approvals.ForHolder(q.r.Context(), q.name, q.print.Device.ID, "")
+	if err != nil && !errors.Is(err, approvals.ErrNotFound) {
+		return q.unavailable(err)
+	}
+	page := approvals.WaitingPage{Ask: ask, Application: q.name, Languages: q.run.app.Languages, SignIn: "/"}
+	if !errors.Is(why, identity.ErrWaiting) {
+		page.Ask.State = approvals.Approved
+		page.SignInAgain, page.TooLate = true, errors.Is(why, identity.ErrTooLate)
+	}
+	return approvals.WriteWaiting(q.w, q.r, pages.Language(q.r, q.run.app.Languages), http.StatusForbidden, page)
+}
+
+// own serves our own paths on the application's host.
+func (q *request) own() error {
+	path := q.r.URL.Path
+	switch {
+	case strings.HasPrefix(path, pages.AssetPath):
+		pages.Assets().ServeHTTP(q.w, q.r)
+		return nil
+	case path == approvals.DevicePath:
+		return q.report()
+	case path == approvals.WaitPath && (q.r.Method == http.MethodGet || q.r.Method == http.MethodHead):
+		return q.ownWaiting()
+	case strings.HasPrefix(path, approvals.WaitPath+"/"):
+		ctx := context.WithValue(q.r.Context(), holderKey{}, approvals.Holder{Application: q.name, DeviceID: q.print.Device.ID, Back: approvals.WaitPath})
+		q.waiting.ServeHTTP(q.w, q.r.WithContext(ctx))
+		return nil
+	}
+	return caddyhttp.Error(http.StatusNotFound, errors.New("no such page of cadenas"))
+}
+
+func (q *request) ownWaiting() error {
+	ask, err := q.run.approvals.ForHolder(q.r.Context(), q.name, q.print.Device.ID, "")
+	if errors.Is(err, approvals.ErrNotFound) || q.print.Device.ID == "" {
+		http.Redirect(q.w, q.r, "/", http.StatusSeeOther)
+		return nil
+	}
+	if err != nil {
+		return q.unavailable(err)
+	}
+	return q.showWaiting(ask, ask.Person, ask.LoginID)
+}
+
+// report takes what a script of ours saw of the device.
+func (q *request) report() error {
+	if q.r.Method != http.MethodPost || q.r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New("use POST from our own page"))
+	}
+	var told struct {
+		TouchPoints int    `json:"touch_points"`
+		DisplayMode string `json:"display_mode"`
+	}
+	if err := json.NewDecoder(io.LimitReader(q.r.Body, 1024)).Decode(&told); err != nil {
+		return caddyhttp.Error(http.StatusBadRequest, err)
+	}
+	installed := false
+	switch told.DisplayMode {
+	case "standalone", "minimal-ui", "window-controls-overlay":
+		installed = true // "fullscreen" is also a tab after F11
+	}
+	if !q.print.Remember(fingerprint.Report{TouchPoints: told.TouchPoints, Standalone: installed}) {
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	q.w.cookie = q.reader.Issue(&q.print, q.now)
+	q.w.Header().Set("Content-Type", "application/json")
+	_, err := io.WriteString(q.w, `{"changed":true}`)
+	return err
+}
+
+// problem answers a request that cannot show a page (X9, RFC 9457).
+func (q *request) problem(p approvals.Problem) error {
+	p.Waiting = origin(q.r) + approvals.WaitPath
+	allowOrigin(q.w.Header(), q.r)
+	return approvals.WriteProblem(q.w, p)
+}
+
+// closing makes a refused upgrade close its socket: on HTTP/1.1 what was sent
+// behind the upgrade would else be read as the next request (tried; L18).
+func (q *request) closing() {
+	if q.r.ProtoMajor == 1 && q.r.Header.Get("Upgrade") != "" {
+		q.w.Header().Set("Connection", "close")
+	}
+}
+
+// allowOrigin lets a script read why it was refused, on its own origin and on
+// sibling hosts of it that send credentials; others learn nothing.
+func allowOrigin(h http.Header, r *http.Request) {
+	h.Add("Vary", "Origin")
+	if o := r.Header.Get("Origin"); o != "" && o == origin(r) {
+		h.Set("Access-Control-Allow-Origin", o)
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+}
+
+type holderKey struct{}
+
+// holderOf is the holder whom the handler found before its cookies were taken
+// off the request.
+func holderOf(r *http.Request) (approvals.Holder, bool) {
+	h, ok := r.Context().Value(holderKey{}).(approvals.Holder)
+	return h, ok && h.DeviceID != ""
+}
+
+// ticketLife is how long the way to the gate's host is open; the page there
+// keeps its own cookie.
+const ticketLife = 24 * time.Hour

@@ -1,0 +1,85 @@
+package caddymodule
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/identity"
+)
+
+// Labels come from the configuration and closed sets, never from users.
+var (
+	verdictCount = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "cadenas", Name: "verdicts_total", Help: "Verdicts, by application, answer and the step that answered.",
+	}, []string{"application", "answer", "step"})
+	loginCount = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "cadenas", Name: "logins_total", Help: "Login posts, by application and outcome.",
+	}, []string{"application", "outcome"})
+	requestCount = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "cadenas", Name: "access_requests_total", Help: "Access requests opened, by application.",
+	}, []string{"application"})
+	socketGauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "cadenas", Name: "requests_in_flight", Help: "Requests under way that a revocation would reach.",
+	}, func() float64 {
+		app := current.Load()
+		if app == nil {
+			return 0
+		}
+		run, err := app.open()
+		if err != nil {
+			return 0
+		}
+		return float64(run.state.gate.Open())
+	})
+)
+
+// counters hold the counter of each label set once looked up: the lookup by
+// label costs more than the counting.
+var counters sync.Map
+
+type counterKey struct {
+	application string
+	answer      access.Answer
+	step        access.Step
+}
+
+func count(application string, v access.Verdict) {
+	key := counterKey{application, v.Answer, v.Step}
+	c, ok := counters.Load(key)
+	if !ok {
+		c, _ = counters.LoadOrStore(key, verdictCount.WithLabelValues(application, string(v.Answer), string(v.Step)))
+	}
+	c.(prometheus.Counter).Inc()
+}
+
+func countLogin(application string, o identity.Outcome) {
+	words := [...]string{"failed", "released", "held", "refused", "unreadable", "inconclusive", "aborted"}
+	word := "other"
+	if int(o) < len(words) {
+		word = words[o]
+	}
+	loginCount.WithLabelValues(application, word).Inc()
+}
+
+func countRequest(application string) { requestCount.WithLabelValues(application).Inc() }
+
+// measures registers the metrics with the registry of a configuration.
+func measures(r *prometheus.Registry) error {
+	for _, c := range []prometheus.Collector{verdictCount, loginCount, requestCount, socketGauge} {
+		if err := r.Register(c); err != nil {
+			if _, again := err.(prometheus.AlreadyRegisteredError); !again { //nolint:errorlint // returned as it is
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func verdictField(v access.Verdict) zap.Field {
+	return zap.String("cadenas_verdict", string(v.Answer)+": "+v.Reason())
+}
+
+func userField(user string) zap.Field { return zap.String("cadenas_user", user) }

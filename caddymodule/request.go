@@ -1,0 +1,360 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/fingerprint"
+	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/identity"
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// ownPath is where our own pages are on an application's host. Nothing below
+// it can approve anything (threat L12).
+const ownPath = "/.cadenas/"
+
+// explainHeader is where the bearer of a token of `explain token` puts it;
+// reasonHeader tells them the reason.
+const (
+	explainHeader = "Cadenas-Explain"
+	reasonHeader  = "Cadenas-Reason"
+)
+
+// request is one request on its way through a site.
+type request struct {
+	*site
+	w       *guard
+	r       *http.Request
+	next    caddyhttp.Handler
+	now     time.Time
+	print   fingerprint.Fingerprint
+	place   access.Place
+	session identity.Session
+	mode    identity.Mode
+	exempt  bool // by its path
+	page    bool // a person waits in front of it
+	tell    bool // the bearer is told reasons
+}
+
+// serve is the order of a request, as package identity and DESIGN have it.
+func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	q := request{site: s, r: r, next: next, now: time.Now()}
+	q.print = s.reader.Read(r, fingerprint.Arrival{HTTPS: isHTTPS(r), ClientIP: clientIP(r), Domain: s.handler.CookieDomain}, q.now)
+	q.w = &guard{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+
+	// The padlock's error is no way in: the mode is the strictest then, and
+	// the gate is asked again below.
+	lock, err := s.run.state.gate.Padlock(r.Context(), s.name)
+	q.exempt = s.handler.matcher.match(r)
+	switch {
+	case err != nil:
+		q.mode = identity.Closed
+	case lock.Draining && !lock.Closed:
+		q.mode = identity.Drain
+	case !lock.Closed:
+		q.mode = identity.Open
+	case q.exempt:
+		q.mode = identity.Exempt
+	}
+	q.clean()
+	if q.session.Bad != nil {
+		return caddyhttp.Error(http.StatusBadRequest, q.session.Bad)
+	}
+	if err = errors.Join(err, q.session.Err); err != nil && q.mode == identity.Closed {
+		return q.unavailable(err)
+	}
+	if q.session.Foreign {
+		q.noteForeign()
+	}
+	if strings.HasPrefix(r.URL.Path, ownPath) {
+		return q.own()
+	}
+	if preflight(r) {
+		identity.Bare(r)
+		return next.ServeHTTP(w, r)
+	}
+	q.page = fingerprint.Navigation(r) || formPost(r)
+	q.place = s.run.place(q.print.Address, q.session.Person.User)
+	if (q.page || s.isLogin(r)) && q.print.Due(q.now) && q.mode != identity.Drain {
+		q.w.cookie = s.reader.Issue(&q.print, q.now)
+	}
+	if s.watcher == nil {
+		return q.other()
+	}
+	switch s.watcher.Classify(r, q.session) {
+	case identity.StepRelease:
+		return q.release()
+	case identity.StepLogin:
+		return q.login()
+	case identity.StepToken:
+		if q.session.State == books.LoginNobody {
+			break
+		}
+		return q.watcher.Token(q.w, r, q.session, q.print.Device.ID, q.mode, q.pass)
+	}
+	return q.other()
+}
+
+// clean is step 0: on the request itself, before anything can fail, since
+// what handles an error gets the request after us (tried).
+func (q *request) clean() {
+	h := q.r.Header
+	if token := h.Get(explainHeader); token != "" {
+		q.tell = q.mayBeTold(token)
+	}
+	identity.StripAliases(h, explainHeader, reasonHeader)
+	if name := q.handler.FactorsHeader; name != "" {
+		identity.StripAliases(h, name)
+	}
+	for _, name := range q.handler.trusted {
+		key := http.CanonicalHeaderKey(name)
+		values := h[key]
+		identity.StripAliases(h, name)
+		if len(values) > 0 {
+			h[key] = values
+		}
+	}
+	if q.watcher != nil {
+		q.session = q.watcher.Clean(q.r, q.print.Device.ID, q.mode)
+		return
+	}
+	identity.StripOurCookies(q.r)
+}
+
+func (q *request) mayBeTold(token string) bool {
+	until, err := q.run.state.keys().OpenText(token, "explain", q.name)
+	if err != nil {
+		return false
+	}
+	end, err := time.Parse(time.RFC3339, string(until))
+	return err == nil && q.now.Before(end)
+}
+
+// preflight reports whether r is a true CORS preflight, which never bears
+// credentials.
+func preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// formPost reports whether a person sent a form and looks at what comes back.
+func formPost(r *http.Request) bool {
+	if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Mode") != "" {
+		return false
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("X-Requested-With") == ""
+}
+
+// isLogin reports whether r is posted to the login, whose answer bears the
+// device cookie whoever sent it.
+func (s *site) isLogin(r *http.Request) bool {
+	return s.watcher != nil && r.Method == http.MethodPost && s.watcher.IsLoginPath(r)
+}
+
+// other is every request that is neither a login nor a release.
+func (q *request) other() error {
+	var err error
+	ctx := q.r.Context()
+	if q.session.State == books.LoginDeciding {
+		if q.session, err = q.watcher.Settle(q.r, q.print.Device.ID, q.mode, q.session); err != nil {
+			return q.unavailable(err)
+		}
+	}
+	if q.watcher != nil && q.print.Device.ID != "" && (q.page || q.session.State == books.LoginHeld) && q.mode != identity.Open && q.mode != identity.Drain {
+		if done, err := q.stillHeld(); done || err != nil {
+			return err
+		}
+	}
+	right := identity.RightForward
+	if q.watcher != nil && q.session.Person.Nobody() {
+		if q.session, right, err = q.watcher.Nobody(q.r, q.session, q.print.Device, q.mode, q.pass); err != nil {
+			return q.unavailable(err)
+		}
+	}
+	person, err := identity.First(q.r, q.session.Person, q.handler.sources...)
+	if err != nil {
+		return q.refused(err)
+	}
+	if person.Nobody() && q.handler.device {
+		person = identity.DevicePerson(q.print.Device.ID)
+	}
+	q.place = q.run.place(q.print.Address, person.User)
+	if person.Nobody() {
+		return q.nobody(right)
+	}
+	verdict, err := q.check(ctx, person)
+	if err != nil {
+		return q.unavailable(err)
+	}
+	q.note(person, verdict)
+	if verdict.Answer != access.LetIn {
+		return q.intercept(person, verdict, q.session.Login.ID)
+	}
+	return q.forward(person, verdict)
+}
+
+// check asks the gate. A copied device cookie waits for an approval, whatever
+// the policy says about new devices.
+func (q *request) check(ctx context.Context, p access.Person) (access.Verdict, error) {
+	v, err := q.run.state.gate.Check(ctx, q.visit(p), q.circumstance(p))
+	if err == nil && q.print.Clone() && v.Answer == access.LetIn {
+		switch v.Step {
+		case access.StepRule, access.StepKnown, access.StepPolicy:
+			v.Answer, v.Step, v.New = access.Approval, access.StepPolicy, []access.Part{access.PartDevice}
+		case access.StepLocked, access.StepPadlock, access.StepExempt, access.StepFull:
+		}
+	}
+	return v, err
+}
+
+func (q *request) visit(p access.Person) access.Visit {
+	device := q.print.Device
+	return access.Visit{
+		User: p.User, Groups: p.Groups, Application: q.name, Device: device, Browser: q.print.Browser, Place: q.place,
+	}
+}
+
+func (q *request) circumstance(p access.Person) gate.Circumstance {
+	exempt := q.exempt || q.site.exempt[p.User]
+	for _, g := range p.Groups {
+		exempt = exempt || q.groups[g]
+	}
+	return gate.Circumstance{Exempt: exempt, Adopted: q.session.Login.Adopted}
+}
+
+// nobody is a request behind which no user is known.
+func (q *request) nobody(right identity.Right) error {
+	if q.mode != identity.Closed {
+		return q.through(access.Person{}, nil)
+	}
+	if q.watcher == nil {
+		// The identity source has nobody: its own refusal should have come
+		// before us, so this is closed.
+		return q.refused(errors.New("no identity source names a user"))
+	}
+	switch right {
+	case identity.RightForward:
+		return q.through(access.Person{}, nil)
+	case identity.RightBare:
+		identity.Bare(q.r)
+		return q.through(access.Person{}, nil)
+	}
+	return q.refused(errors.New("nobody is signed in"))
+}
+
+// forward hands an allowed request to the backend.
+func (q *request) forward(p access.Person, v access.Verdict) error {
+	q.tellBackend(p)
+	return q.through(p, func(ctx context.Context) bool {
+		again, err := q.run.state.gate.Explain(ctx, q.visit(p), q.circumstance(p))
+		if err != nil || again.Answer != access.LetIn {
+			return false
+		}
+		return q.watcher == nil || q.session.Login.ID == "" || q.watcher.Bound(ctx, q.session.Login.ID)
+	})
+}
+
+// through calls next with a writer that touches headers only and a context
+// that a revocation ends. Still says whether the request may go on; nil for
+// nobody's, which may as long as the padlock is open or they were public.
+func (q *request) through(p access.Person, still func(context.Context) bool) error {
+	if still == nil {
+		mode := q.mode
+		still = func(ctx context.Context) bool {
+			closed, err := q.run.state.gate.Closed(ctx, q.name)
+			return err == nil && (!closed || mode != identity.Open)
+		}
+	}
+	ctx := q.r.Context()
+	w := q.w
+	if q.watcher != nil {
+		var done func()
+		ctx, done = q.watcher.Stream(ctx, q.session, q.print.Device.ID)
+		defer done()
+	}
+	ctx, socket := q.run.state.gate.Watch(ctx, q.name, p.User, q.session.Login.ID, still)
+	defer socket.Close()
+	r := q.r.WithContext(ctx)
+	if q.watcher == nil {
+		return q.next.ServeHTTP(w, r)
+	}
+	wrapped := q.watcher.Wrap(w, r, q.session, q.print.Device.ID, q.mode)
+	err := q.next.ServeHTTP(wrapped, r)
+	wrapped.Finish()
+	return err
+}
+
+// pass is the way a request of the watcher's own takes to the backend.
+func (q *request) pass(w http.ResponseWriter, r *http.Request) error { return q.next.ServeHTTP(w, r) }
+
+// tellBackend sets the placeholder and the optional header with the steps
+// that were passed.
+func (q *request) tellBackend(p access.Person) {
+	factors := strings.Join(q.session.Login.Factors, " ")
+	if factors == "" {
+		factors = p.Source
+	}
+	if repl, ok := q.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.cadenas.user", p.User)
+		repl.Set("http.cadenas.factors", factors)
+	}
+	if name := q.handler.FactorsHeader; name != "" {
+		q.r.Header.Set(name, factors)
+	}
+}
+
+// note counts a verdict and leaves its reason in the access log.
+func (q *request) note(p access.Person, v access.Verdict) {
+	count(q.name, v)
+	if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok && v.Step != access.StepKnown {
+		extra.Add(verdictField(v))
+		extra.Add(userField(p.User))
+	}
+	if q.tell {
+		q.w.reason = string(v.Answer) + ": " + v.Reason()
+	}
+}
+
+func (q *request) noteForeign() {
+	err := q.run.state.books.Audit.Append(q.r.Context(), books.Entry{
+		At: q.now, Who: "system", From: q.print.Address.String(), Via: "gate", What: "session.foreign", Application: q.name,
+		Subject: q.session.ForeignLogin, Detail: map[string]string{"device": q.print.Device.ID},
+	})
+	if err != nil {
+		q.log.Warn("a session that came with another device's stamp was removed, and could not be written down", "error", err)
+	}
+}
+
+// unavailable is the answer when the gate cannot tell: never an allowance.
+func (q *request) unavailable(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		q.log.Error("a request was refused because the gate could not decide", "error", err)
+	}
+	q.w.Header().Set("Retry-After", "5")
+	return caddyhttp.Error(http.StatusServiceUnavailable, fmt.Errorf("cadenas: %w", err))
+}
+
+// refused answers 403 where there is nothing to wait for.
+func (q *request) refused(err error) error {
+	q.closing()
+	if q.page {
+		c := pages.Language(q.r, q.run.app.Languages)
+		return approvals.WriteRefused(q.w, q.r, c, http.StatusForbidden, approvals.RefusedPage{
+			Application: q.name, Languages: q.run.app.Languages, SignIn: q.signIn(),
+		})
+	}
+	return q.problem(approvals.Problem{Title: "Not signed in", Detail: err.Error()})
+}
+
+// signIn is where one signs in; the start page where no login is watched.
+func (q *request) signIn() string { return "/" }

@@ -1,0 +1,191 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/fingerprint"
+	"github.com/cadenas-gateway/cadenas/identity"
+)
+
+// site is a handler at work: what the configuration says, joined with the
+// state.
+type site struct {
+	name    string
+	run     *running
+	handler *Handler
+	policy  access.Policy
+	watcher *identity.Watcher
+	reader  *fingerprint.Reader
+	exempt  map[string]bool
+	groups  map[string]bool
+	waiting http.Handler
+	gate    string // where waiting pages stand; empty for in place
+	log     *slog.Logger
+}
+
+func newSite(run *running, h *Handler, name string) (*site, error) {
+	policy, err := h.policy()
+	if err != nil {
+		return nil, err
+	}
+	s := &site{
+		name: name, run: run, handler: h, policy: policy, reader: run.state.reader,
+		exempt: map[string]bool{}, groups: map[string]bool{}, gate: h.Intercept,
+		log: run.app.log.With("application", name),
+	}
+	if s.gate == "" {
+		s.gate = run.app.Console
+	}
+	s.gate = strings.TrimSuffix(s.gate, "/")
+	if h.Exempt != nil {
+		for _, u := range h.Exempt.User {
+			user, err := identity.Canonical(u)
+			if err != nil {
+				return nil, err
+			}
+			s.exempt[user] = true
+		}
+		for _, g := range h.Exempt.Group {
+			s.groups[g] = true
+		}
+	}
+	if h.Login != nil {
+		s.watcher, err = identity.NewWatcher(h.watcherConfig(name), identity.Deps{
+			Books: run.state.books, Ring: run.state.keys, Log: s.log, Probe: probe,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	s.waiting = run.approvals.WaitHandler(holderOf, run.app.stopping)
+	s.configure(run.state.gate)
+	return s, nil
+}
+
+// probe makes a request of our own go through the routes like one that came
+// in: with a Replacer and variables of its own (tried: on the parent's
+// context `handle` blocks are skipped).
+func probe(p, parent *http.Request, w http.ResponseWriter) *http.Request {
+	server, _ := parent.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return caddyhttp.PrepareRequest(p, caddy.NewReplacer(), w, server)
+}
+
+// canClose says why the padlock cannot be closed yet.
+func (s *site) canClose() error {
+	if s.watcher == nil {
+		return nil
+	}
+	return s.watcher.CanClose()
+}
+
+func (h *Handler) policy() (access.Policy, error) {
+	var p access.Policy
+	var err error
+	if u := h.Unknown; u != nil {
+		for _, f := range []struct {
+			word, text string
+			into       *access.Answer
+		}{{"device", u.Device, &p.Device}, {"place", u.Place, &p.Place}, {"browser", u.Browser, &p.Browser}, {"combination", u.Combination, &p.Combination}} {
+			if f.text == "" {
+				continue
+			}
+			if *f.into, err = access.ParseAnswer(f.text); err != nil {
+				return p, errors.Join(errors.New("unknown "+f.word), err)
+			}
+		}
+	}
+	if h.Same != nil {
+		for _, text := range h.Same.Place {
+			one, err := access.ParseSame(text)
+			if err != nil {
+				return p, errors.Join(errors.New("same place"), err)
+			}
+			p.SamePlace = append(p.SamePlace, one)
+		}
+		p.SameBrowser = access.SameBrowser(h.Same.Browser)
+	}
+	return p, nil
+}
+
+func (h *Handler) watcherConfig(name string) identity.Config {
+	l := h.Login
+	c := identity.Config{
+		Application: name, Path: l.Path, User: l.User, Session: l.Session, Token: l.Token,
+		Logout: l.Logout, Public: h.Public, Unbound: h.Unbound, Hold: time.Duration(h.Hold), CookieDomain: h.CookieDomain,
+	}
+	for _, words := range l.Success {
+		if len(words) == 0 {
+			continue
+		}
+		c.Success = append(c.Success, identity.Success{Kind: words[0], Args: words[1:]})
+	}
+	if l.Whoami != nil {
+		c.Whoami = identity.Whoami{Path: l.Whoami.Path, JSON: l.Whoami.Name}
+	}
+	return c
+}
+
+// followRequests ends the held logins of requests that were refused or taken
+// back, whoever decided on whichever instance.
+func (s *site) followRequests(ctx context.Context) {
+	if s.watcher == nil {
+		return
+	}
+	changes, err := s.run.approvals.Subscribe(ctx, s.name, "")
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Error("requests are not followed", "error", err)
+		}
+		return
+	}
+	for ask := range changes {
+		switch ask.State {
+		case approvals.Refused, approvals.Cancelled, approvals.Expired:
+		default:
+			continue
+		}
+		for _, id := range append(ask.Logins, ask.LoginID) {
+			if id == "" {
+				continue
+			}
+			if err := s.watcher.End(ctx, id); err != nil && ctx.Err() == nil {
+				s.log.Error("a refused sign-in could not be ended", "error", err)
+			}
+		}
+	}
+}
+
+// origin is how the browser calls this host: "https://app.example.com".
+func origin(r *http.Request) string {
+	scheme := "http"
+	if isHTTPS(r) {
+		scheme = "https"
+	}
+	return (&url.URL{Scheme: scheme, Host: r.Host}).String()
+}
+
+// isHTTPS reports whether the browser spoke https, to us or to a trusted
+// proxy.
+func isHTTPS(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted && strings.EqualFold(strings.TrimSpace(r.Header.Get("X-Forwarded-Proto")), "https")
+}
+
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}

@@ -1,0 +1,140 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/fingerprint"
+	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/seal"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+// states are the open stores of this process. A reload starts the new
+// configuration before it stops the old one, and both use the same.
+var states = caddy.NewUsagePool()
+
+// state is what outlives a configuration: the open store, its books, the
+// keys, and the gate's memory.
+type state struct {
+	key    string
+	store  store.Store
+	books  *books.Books
+	gate   *gate.Gate
+	reader *fingerprint.Reader
+	ring   atomic.Pointer[seal.Ring]
+	wrap   *seal.Ring
+	marks  marks
+
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// acquire opens the store of an app, or joins the one that is open.
+func acquire(ctx context.Context, a *App) (*state, error) {
+	v, _, err := states.LoadOrNew(a.store.Key(), func() (caddy.Destructor, error) {
+		return newState(ctx, a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*state), nil
+}
+
+func newState(ctx context.Context, a *App) (*state, error) {
+	st, err := a.store.Open()
+	if err != nil {
+		return nil, err
+	}
+	s := &state{key: a.store.Key(), store: st, books: books.New(st)}
+	if a.wrap != "" {
+		sum := sha256.Sum256([]byte(a.wrap))
+		if s.wrap, err = seal.NewRing(map[byte][]byte{0: sum[:]}, 0); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
+	}
+	ring, err := books.Ring(ctx, st, s.wrap, time.Now())
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	s.ring.Store(ring)
+	s.gate = gate.New(s.books, gate.Options{Log: a.log})
+	s.reader = &fingerprint.Reader{Jar: &fingerprint.Jar{Keys: s.keys}, Agents: fingerprint.NewAgents(), Ledger: s.newLedger()}
+	background, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.done.Go(func() {
+		if err := s.gate.Run(background); err != nil && background.Err() == nil {
+			a.log.Error("the gate no longer hears of changes", "error", err)
+		}
+	})
+	s.done.Go(func() { s.followKeys(background, a) })
+	s.done.Go(func() { s.marks.run(background, s.books, a.log) })
+	return s, nil
+}
+
+// followKeys reads the ring anew when it was rotated, here or elsewhere.
+func (s *state) followKeys(ctx context.Context, a *App) {
+	events, err := s.store.Watch(ctx, books.Key("", "keys"))
+	if err != nil {
+		a.log.Error("key rotation is not followed", "error", err)
+		return
+	}
+	for range events {
+		ring, err := books.Ring(ctx, s.store, s.wrap, time.Now())
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.Error("reading rotated keys", "error", err)
+			}
+			continue
+		}
+		s.ring.Store(ring)
+	}
+}
+
+func (s *state) keys() *seal.Ring { return s.ring.Load() }
+
+// release gives the state back; the last one closes the store.
+func (s *state) release() error {
+	_, err := states.Delete(s.key)
+	return err
+}
+
+// Destruct writes what was seen and closes the store.
+func (s *state) Destruct() error {
+	s.cancel()
+	s.done.Wait()
+	if err := s.store.Close(); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
+}
+
+// devicesInMemory bounds the ledger of device cookies' generations.
+const devicesInMemory = 200_000
+
+// newLedger keeps the newest generation of each device's cookie in its
+// record. Marks are written one after the other, off the request.
+func (s *state) newLedger() *fingerprint.Ledger {
+	load := func(ctx context.Context, device string) (fingerprint.Mark, error) {
+		d, err := s.books.Devices.Get(ctx, device)
+		if errors.Is(err, store.ErrNotFound) {
+			return fingerprint.Mark{}, nil
+		}
+		return fingerprint.Mark{Newest: d.Generation, Since: d.Rotated}, err
+	}
+	newer := func(device string, m fingerprint.Mark) {
+		if m.Newest == 0 {
+			return // the first generation is nobody's copy; a device costs a record when it comes back a day later
+		}
+		s.marks.put(device, m)
+	}
+	return fingerprint.NewLedger(devicesInMemory, load, newer)
+}
