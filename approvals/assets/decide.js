@@ -29,6 +29,7 @@ function wire(form) {
     // A status that is written again is read again.
     if (sentence.textContent !== now) sentence.textContent = now;
   };
+  at("sum").hidden = false;
   form.addEventListener("change", read);
   read();
 

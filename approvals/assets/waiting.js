@@ -21,9 +21,9 @@ if (open) {
 }
 tellDevice(wait.dataset.device).then((changed) => { if (changed) again(); });
 
-// A page that is news to itself would load for ever; once a second is enough.
+// A page that is news to itself would load for ever; twice a second is enough.
 function again() {
-  const left = 1000 - (performance.now() - loaded);
+  const left = 400 - (performance.now() - loaded);
   setTimeout(() => location.replace(here), Math.max(0, left));
 }
 
@@ -45,7 +45,7 @@ function say(words) {
 }
 
 function listen() {
-  let timer, pause = 2000, source;
+  let timer, pause = 1000, source;
   const line = wait.querySelector("[data-keep]");
   const keep = line?.textContent;
 
@@ -59,7 +59,7 @@ function listen() {
     try {
       const answer = await fetch(poll, { headers: { Accept: "application/json" }, cache: "no-store" });
       if (answer.ok) {
-        pause = 2000;
+        pause = 1000;
         told(true);
         heard((await answer.json()).state);
       } else {

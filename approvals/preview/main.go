@@ -41,6 +41,11 @@ func handler() http.Handler {
 			report(approvals.WriteDecide(w, r, pages.Language(r, nil), page))
 		})
 	}
+	for name, write := range others {
+		mux.HandleFunc("GET /other/"+name, func(w http.ResponseWriter, r *http.Request) {
+			report(write(w, r, pages.Language(r, nil)))
+		})
+	}
 	for name, notice := range mails() {
 		mux.HandleFunc("GET /mail/"+name, func(w http.ResponseWriter, r *http.Request) {
 			notice := notice
@@ -85,7 +90,7 @@ var list = template.Must(template.New("").Parse(`<!doctype html><title>Preview</
 func index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	report(list.Execute(w, map[string][]string{
-		"waiting": names(waitingStates()), "decide": names(decideStates()), "mail": names(mails()),
+		"waiting": names(waitingStates()), "decide": names(decideStates()), "mail": names(mails()), "other": names(others),
 	}))
 }
 

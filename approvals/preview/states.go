@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/lang"
 )
 
 var now = time.Date(2026, 11, 3, 14, 33, 12, 0, time.Local)
@@ -214,6 +216,19 @@ func mails() map[string]approvals.Notice {
 		"digest":     digest,
 		"sign-in":    notice(approvals.NoticeSignIn, approvals.AccessRequest{}, true),
 	}
+}
+
+// others are the small pages around the waiting page.
+var others = map[string]func(http.ResponseWriter, *http.Request, *lang.Catalogue) error{
+	"lead": func(w http.ResponseWriter, r *http.Request, c *lang.Catalogue) error {
+		return approvals.WriteLead(w, r, c, http.StatusForbidden, approvals.LeadPage{Application: "Registre des présences", Languages: lang.Tags(), To: "/stay"})
+	},
+	"nobody": func(w http.ResponseWriter, r *http.Request, c *lang.Catalogue) error {
+		return approvals.WriteRefused(w, r, c, http.StatusForbidden, approvals.RefusedPage{Application: "Registre des présences", Languages: lang.Tags(), SignIn: "/login"})
+	},
+	"lost": func(w http.ResponseWriter, r *http.Request, c *lang.Catalogue) error {
+		return approvals.WriteRefused(w, r, c, http.StatusForbidden, approvals.RefusedPage{Languages: lang.Tags(), Lost: true})
+	},
 }
 
 func names[T any](states map[string]T) []string {

@@ -19,7 +19,7 @@ import (
 func everyPage(t *testing.T, check func(t *testing.T, w *httptest.ResponseRecorder, doc *html.Node)) {
 	t.Helper()
 	server := handler()
-	for kind, states := range map[string][]string{"waiting": names(waitingStates()), "decide": names(decideStates())} {
+	for kind, states := range map[string][]string{"waiting": names(waitingStates()), "decide": names(decideStates()), "other": names(others)} {
 		for _, state := range states {
 			for _, tag := range lang.Tags() {
 				t.Run(kind+"/"+state+"/"+tag, func(t *testing.T) {
