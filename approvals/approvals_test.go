@@ -1,7 +1,9 @@
 package approvals
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -185,6 +187,9 @@ func TestARequestSurvivesItsBookWhole(t *testing.T) {
 	// Times come back in another zone and to the microsecond.
 	for _, p := range []*time.Time{&ask.Opened, &ask.Last, &ask.Ends, &got.Opened, &got.Last, &got.Ends} {
 		*p = p.Truncate(time.Millisecond).UTC()
+	}
+	if b, err := json.Marshal(got); err != nil || bytes.Contains(b, []byte(`"`+ask.Number+`"`)) {
+		t.Errorf("the number is in its JSON: %s, %v", b, err)
 	}
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", ask) {
 		t.Errorf("kept\n%+v\nfor\n%+v", got, ask)

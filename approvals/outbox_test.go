@@ -69,6 +69,7 @@ func TestANoticeIsTriedAgainAndThenGivenUp(t *testing.T) {
 		go func() { _ = s.Run(t.Context()) }()
 		mustOpen(t, s, julie())
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if n := len(tries); n < 5 || n > 9 {
 			t.Errorf("%d tries in ten minutes", n)
 		}
@@ -77,6 +78,7 @@ func TestANoticeIsTriedAgainAndThenGivenUp(t *testing.T) {
 			t.Errorf("%+v, %v", list, err)
 		}
 		time.Sleep(26 * time.Hour)
+		synctest.Wait()
 		n := len(tries)
 		if last := tries[n-1].Sub(began); last < 24*time.Hour || last > 26*time.Hour || n > 60 {
 			t.Errorf("%d tries, the last after %s", n, last)
@@ -102,6 +104,7 @@ func TestAPermanentErrorIsNotTriedAgain(t *testing.T) {
 		go func() { _ = s.Run(t.Context()) }()
 		mustOpen(t, s, julie())
 		time.Sleep(48 * time.Hour)
+		synctest.Wait()
 		if tries != 1 {
 			t.Errorf("%d tries", tries)
 		}

@@ -123,8 +123,8 @@ type AccessRequest struct {
 	// Language is that of the person who waits: "en" or "fr".
 	Language string
 	// Number is the two digits that only the waiting person sees. It is never
-	// in a notice, the audit or a list (threat L10).
-	Number string
+	// in a notice, the audit, a list or an API's answer (threat L10).
+	Number string `cbor:"Number" json:"-"`
 	// WrongNumbers counts the wrong numbers typed, PassTries the wrong pass
 	// codes.
 	WrongNumbers, PassTries int

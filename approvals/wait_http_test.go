@@ -164,7 +164,7 @@ func TestThreat_L22_StreamsOfOneDeviceAreBounded(t *testing.T) {
 	}
 	cancel()
 	for _, events := range streams {
-		for range events { //nolint:revive // until it ends
+		for range events {
 		}
 	}
 }
