@@ -1,0 +1,783 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/identity"
+)
+
+// kinds are the backends that stories run against.
+var kinds = map[string]func(b *backend){
+	"a backend that rotates the session at sign-in": func(b *backend) { b.rotates = true },
+	"a backend that keeps it":                       func(b *backend) { b.rotates = false },
+}
+
+// judgeable makes both kinds of backend tell right from wrong.
+func judgeable() identity.Config {
+	c := config()
+	c.Success = []identity.Success{{Kind: "location", Args: []string{"/home"}}}
+	return c
+}
+
+func eachKind(t *testing.T, story func(t *testing.T, g *gateway)) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t, judgeable())
+			kind(g.backend)
+			story(t, g)
+		})
+	}
+}
+
+func status(t *testing.T, what string, r *http.Response, want int) {
+	t.Helper()
+	if r.StatusCode != want {
+		t.Fatalf("%s: status %d, want %d: %s", what, r.StatusCode, want, text(r))
+	}
+}
+
+func TestAPersonOnAKnownConnectionSignsInAsWithoutTheGate(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		status(t, "the form", b.get("/login"), 200)
+		r := b.signIn("ann", passwords["ann"])
+		status(t, "signing in", r, http.StatusFound)
+		if r.Header.Get("Location") != "/home" {
+			t.Fatalf("Location %q", r.Header.Get("Location"))
+		}
+		if got := text(b.get("/home")); got != "hello ann" {
+			t.Fatalf("home says %q", got)
+		}
+		if c := g.backend.last().cookie; strings.Contains(c, "~") || strings.Contains(c, "cadenas") {
+			t.Fatalf("the backend saw %q", c)
+		}
+		if !strings.Contains(b.jar["sid"], "~") {
+			t.Fatalf("the session bears no stamp: %q", b.jar["sid"])
+		}
+	})
+}
+
+func TestX2_TheHeldAnswerIsReleasedOnceApproved(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.get("/login")
+		before := b.jar["sid"]
+		status(t, "signing in unapproved", b.signIn("ann", passwords["ann"]), http.StatusForbidden)
+		if g.attempt.Outcome != identity.OutcomeHeld || g.attempt.Person.User != "ann" {
+			t.Fatalf("attempt %+v", g.attempt)
+		}
+		if b.jar["sid"] != before {
+			t.Fatal("a session got out before the approval")
+		}
+		n := g.backend.count()
+		if r := b.get("/home"); r.StatusCode == 200 && strings.Contains(text(r), "ann") {
+			t.Fatal("a held login reached the backend")
+		}
+		for _, x := range g.backend.reached[n:] {
+			if x.user != "" {
+				t.Fatalf("a held session reached the backend: %+v", x)
+			}
+		}
+		status(t, "releasing too early", b.release(), http.StatusForbidden)
+		b.allow("ann")
+		r := b.release()
+		status(t, "releasing", r, http.StatusFound)
+		if text(b.get("/home")) != "hello ann" {
+			t.Fatal("after the release ann is not in")
+		}
+		if r.Header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("Cache-Control %q", r.Header.Get("Cache-Control"))
+		}
+	})
+}
+
+func TestX1_AWrongPasswordChangesNothing(t *testing.T) {
+	for _, failing := range []string{"form", "redirect", "403", "rotate"} {
+		t.Run(failing, func(t *testing.T) {
+			eachKind(t, func(t *testing.T, g *gateway) {
+				g.backend.failing = failing
+				b := g.browser("laptop")
+				b.allow("ann")
+				b.get("/login")
+				b.signIn("ann", "wrong-password")
+				if g.attempt.Outcome != identity.OutcomeFailed || !g.attempt.Person.Nobody() || len(g.asked) > 0 {
+					t.Fatalf("attempt %+v, asked %v", g.attempt, g.asked)
+				}
+				if strings.Contains(g.dump(), "ann") {
+					t.Fatalf("the name reached the store:\n%s", g.dump())
+				}
+				b.signIn("ann", passwords["ann"])
+				if text(b.get("/home")) != "hello ann" {
+					t.Fatal("ann is not in")
+				}
+				b.signIn("bob", "wrong-password")
+				if got := text(b.get("/home")); got != "hello ann" {
+					t.Fatalf("after bob's wrong password home says %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestX3_AStolenSessionIsWorthNothingElsewhere(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		raw, _, _ := strings.Cut(b.jar["sid"], "~")
+		for name, value := range map[string]string{"with its stamp": b.jar["sid"], "without": raw} {
+			thief := g.browser("thief")
+			thief.allow("ann")
+			thief.jar["sid"] = value
+			if got := text(thief.get("/home")); strings.Contains(got, "ann") {
+				t.Fatalf("%s: %q", name, got)
+			}
+			if !g.session.Foreign && name == "with its stamp" {
+				t.Error("nobody was told of the copy")
+			}
+			// Nor without any device cookie, nor on the login's own path.
+			thief.get("/login")
+			if x := g.backend.last(); x.user != "" {
+				t.Fatalf("%s: the session reached the login page", name)
+			}
+		}
+	})
+}
+
+// One's own stamp must not carry somebody else's value in.
+func TestX3_AStampIsGoodForItsOwnValueOnly(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		ann, eve := g.browser("laptop"), g.browser("tablet")
+		ann.allow("ann")
+		eve.allow("eve")
+		ann.get("/login")
+		ann.signIn("ann", passwords["ann"])
+		eve.get("/login")
+		eve.signIn("eve", passwords["eve"])
+		stolen, _, _ := strings.Cut(ann.jar["sid"], "~")
+		_, stamp, _ := strings.Cut(eve.jar["sid"], "~")
+		eve.jar["sid"] = stolen + "~" + stamp
+		if got := text(eve.get("/home")); strings.Contains(got, "ann") {
+			t.Fatalf("eve's stamp carried ann's session: %q", got)
+		}
+	})
+}
+
+func TestTwoUsersOnOneBrowserFollowEachOther(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		// Bob may not come in here. He signs in over ann's session.
+		status(t, "bob", b.signIn("bob", passwords["bob"]), http.StatusForbidden)
+		for range 2 {
+			if got := text(b.get("/home")); strings.Contains(got, "bob") {
+				t.Fatalf("bob rides on ann's login: %q", got)
+			}
+		}
+		b.allow("bob")
+		status(t, "release", b.release(), http.StatusFound)
+		if got := text(b.get("/home")); got != "hello bob" {
+			t.Fatalf("home says %q", got)
+		}
+	})
+}
+
+func TestOneUserOnTenDevices(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		var all []*browser
+		for _, device := range strings.Fields("a b c d e f g h i j") {
+			b := g.browser(device)
+			b.allow("ann")
+			b.get("/login")
+			b.signIn("ann", passwords["ann"])
+			all = append(all, b)
+		}
+		for _, b := range all {
+			if text(b.get("/home")) != "hello ann" {
+				t.Fatalf("device %s is out", b.device())
+			}
+		}
+		if err := g.w.EndAll(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range all {
+			if strings.Contains(text(b.get("/home")), "ann") {
+				t.Fatalf("device %s is still in", b.device())
+			}
+		}
+	})
+}
+
+func TestARevokedLoginEndsAtOnce(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		b.get("/home")
+		ctx, done := g.w.Stream(context.Background(), g.session, "laptop")
+		defer done()
+		if err := g.w.End(t.Context(), g.attempt.Login.ID); err != nil {
+			t.Fatal(err)
+		}
+		if ctx.Err() == nil {
+			t.Error("its streams go on")
+		}
+		if strings.Contains(text(b.get("/home")), "ann") {
+			t.Fatal("still in")
+		}
+		if g.mode = identity.Open; strings.Contains(text(b.get("/home")), "ann") {
+			t.Fatal("still in with the padlock open")
+		}
+	})
+}
+
+func TestSigningOutEndsTheLogin(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		copied := b.clone()
+		b.post("/logout", nil)
+		if _, err := g.books.Logins.Get(t.Context(), "shop", g.attempt.Login.ID); err == nil {
+			t.Fatal("the row is still there")
+		}
+		if strings.Contains(text(copied.get("/home")), "ann") {
+			t.Fatal("a tab with the old cookie is still in")
+		}
+	})
+}
+
+func TestARotationKeepsTheLogin(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		for range 3 {
+			before := b.jar["sid"]
+			b.get("/rotate")
+			if b.jar["sid"] == before {
+				t.Fatal("nothing rotated")
+			}
+			if text(b.get("/home")) != "hello ann" {
+				t.Fatal("ann is out after a rotation")
+			}
+		}
+		if g.session.Login.ID != g.attempt.Login.ID {
+			t.Fatal("the login is another one")
+		}
+	})
+}
+
+func TestAReloadAndARestartForgetNothing(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b, w := g.browser("laptop"), g.browser("phone")
+		b.allow("ann")
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		w.get("/login")
+		w.signIn("bob", passwords["bob"])
+		g.reload()
+		if text(b.get("/home")) != "hello ann" {
+			t.Fatal("ann is out after a reload")
+		}
+		w.allow("bob")
+		status(t, "release after a reload", w.release(), http.StatusFound)
+		if text(w.get("/home")) != "hello bob" {
+			t.Fatal("bob is not in")
+		}
+	})
+}
+
+func TestL26_AnAbortedLoginLeavesNoSession(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		b.get("/login")
+		ctx, hangUp := context.WithCancel(context.Background())
+		g.backend.during = hangUp
+		r := b.request("POST", "/login", "application/x-www-form-urlencoded",
+			strings.NewReader(url.Values{"user": {"ann"}, "pass": {passwords["ann"]}}.Encode())).WithContext(ctx)
+		b.g.ServeHTTP(httptest.NewRecorder(), r) // nobody reads it
+		g.backend.during = nil
+		if g.attempt.Outcome != identity.OutcomeAborted {
+			t.Fatalf("attempt %+v", g.attempt)
+		}
+		if got := text(b.get("/home")); strings.Contains(got, "ann") {
+			t.Fatalf("after an abort home says %q", got)
+		}
+		// The person tries again and is in.
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		if text(b.get("/home")) != "hello ann" {
+			t.Fatal("ann cannot sign in after an abort")
+		}
+	})
+}
+
+func TestALoginThatPanicsEndsWhatItCarried(t *testing.T) {
+	g := newGateway(t, judgeable())
+	g.backend.rotates = false
+	b := g.browser("laptop")
+	b.allow("ann")
+	b.get("/login")
+	g.backend.during = func() { panic(http.ErrAbortHandler) }
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		b.signIn("ann", passwords["ann"])
+	}()
+	g.backend.during = nil
+	for k := range g.backend.sessions {
+		g.backend.sessions[k] = "ann" // it had signed her in all the same
+	}
+	b.get("/login")
+	if x := g.backend.last(); x.user != "" {
+		t.Fatal("the session is still good")
+	}
+}
+
+func TestWhileALoginIsDecidedItsSessionWaits(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		synctest.Test(t, func(t *testing.T) {
+			b := g.browser("laptop")
+			b.allow("ann")
+			b.get("/login")
+			b.signIn("ann", passwords["ann"])
+			other := b.clone()
+			var before int
+			g.backend.during = func() {
+				g.backend.during = nil
+				before = g.backend.count()
+				status(t, "another tab", other.get("/home"), http.StatusServiceUnavailable)
+				if g.backend.count() != before {
+					t.Error("it reached the backend")
+				}
+			}
+			b.signIn("bob", "wrong-password")
+			if text(b.get("/home")) != "hello ann" {
+				t.Fatal("a failed login ended ann's")
+			}
+		})
+	})
+}
+
+func TestTheGateThatErrsLetsNobodyIn(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.allow("ann")
+		b.get("/login")
+		g.fail = errors.New("store away")
+		before := b.jar["sid"]
+		status(t, "signing in", b.signIn("ann", passwords["ann"]), http.StatusServiceUnavailable)
+		g.fail = nil
+		if b.jar["sid"] != before {
+			t.Fatal("a session got out")
+		}
+		if strings.Contains(text(b.get("/home")), "ann") {
+			t.Fatal("ann is in")
+		}
+	})
+}
+
+func TestAUserWhoIsRefusedSeesWhatOneWhoWaitsSees(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		g.refused["ann"] = true
+		b := g.browser("laptop")
+		b.get("/login")
+		status(t, "signing in", b.signIn("ann", passwords["ann"]), http.StatusForbidden)
+		if g.attempt.Outcome != identity.OutcomeRefused {
+			t.Fatalf("attempt %+v", g.attempt)
+		}
+		g.mode = identity.Open // a lock holds there too
+		if strings.Contains(text(b.get("/home")), "ann") {
+			t.Fatal("ann is in")
+		}
+	})
+}
+
+func TestAReleaseIsIdempotentForHalfAMinute(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		synctest.Test(t, func(t *testing.T) {
+			b := g.browser("laptop")
+			b.get("/login")
+			b.signIn("ann", passwords["ann"])
+			held, ok, err := g.w.Held(t.Context(), "laptop")
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			b.allow("ann")
+			ticket := url.Values{identity.TicketField: {held.Ticket}}
+			status(t, "first", b.post(held.Action, ticket), http.StatusFound)
+			status(t, "a double click", b.post(held.Action, ticket), http.StatusFound)
+			thief := g.browser("thief")
+			thief.allow("ann")
+			status(t, "on another device", thief.post(held.Action, ticket), http.StatusBadRequest)
+			time.Sleep(31 * time.Second)
+			status(t, "later", b.post(held.Action, ticket), http.StatusGone)
+			if text(b.get("/home")) != "hello ann" {
+				t.Fatal("ann is not in")
+			}
+		})
+	})
+}
+
+func TestAHeldAnswerGoesAfterHalfAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, judgeable())
+		g.backend.rotates = false
+		b := g.browser("laptop")
+		b.get("/login")
+		b.signIn("ann", passwords["ann"])
+		held, _, _ := g.w.Held(t.Context(), "laptop")
+		time.Sleep(31 * time.Minute)
+		b.allow("ann")
+		status(t, "too late", b.post("/login", url.Values{identity.TicketField: {held.Ticket}}), http.StatusGone)
+		b.get("/login")
+		if g.backend.last().user != "" {
+			t.Fatal("the signed-in session came through")
+		}
+	})
+}
+
+func TestNobodyGetsNobodysRights(t *testing.T) {
+	cfg := judgeable()
+	cfg.Public = []string{"/open/*", "/ask?x=1"}
+	g := newGateway(t, cfg)
+	b := g.browser("laptop")
+	b.get("/login")
+	for _, c := range []struct {
+		what, method, target string
+		status               int
+		session              bool
+	}{
+		{"the login's own page", "GET", "/login", 200, true},
+		{"a public path", "GET", "/open/door", 200, true},
+		{"a public path by POST", "POST", "/open/door", 200, true},
+		{"a public path with its query", "GET", "/ask?x=1", 200, true},
+		{"and with another", "GET", "/ask?x=2", 200, false},
+		{"elsewhere GET goes bare", "GET", "/home", 200, false},
+		{"and HEAD", "HEAD", "/home", 200, false},
+		{"but no POST", "POST", "/home", 403, false},
+		{"nor anything else", "DELETE", "/home", 403, false},
+		{"a path that only looks public", "GET", "/open/../home", 200, false},
+		{"or is public to some", "GET", "/open/%2e%2e/home", 200, false},
+		{"or has parameters", "GET", "/open/x;y", 200, false},
+		{"or a slash too many", "GET", "//open/door", 200, false},
+	} {
+		n := g.backend.count()
+		r := b.request(c.method, "/", "", nil)
+		r.URL, _ = url.Parse("http://shop.example" + c.target)
+		r.RequestURI = c.target
+		r.Header.Set("Cookie", r.Header.Get("Cookie")+"; remember=me")
+		resp := b.do(r)
+		status(t, c.what, resp, c.status)
+		if c.status == 403 {
+			if g.backend.count() != n {
+				t.Errorf("%s: it reached the backend", c.what)
+			}
+			continue
+		}
+		if got := g.backend.last(); (got.session != "") != c.session || (!c.session && got.cookie != "") {
+			t.Errorf("%s: the backend saw %q", c.what, got.cookie)
+		}
+	}
+}
+
+// A bare page must not take the session away in which a form is open.
+func TestABareAnswerDoesNotReplaceTheSession(t *testing.T) {
+	g := newGateway(t, judgeable())
+	b := g.browser("laptop")
+	b.get("/login")
+	before := b.jar["sid"]
+	b.get("/rotate")
+	if b.jar["sid"] != before {
+		t.Fatal("the session with the open form is lost")
+	}
+}
+
+func TestADoorThatIsNotWatchedLeadsNowhere(t *testing.T) {
+	for _, whoami := range []bool{false, true} {
+		cfg := judgeable()
+		cfg.Public = []string{"/magic?*"}
+		if whoami {
+			cfg.Whoami = identity.Whoami{Path: "/me", JSON: "user.name"}
+		}
+		g := newGateway(t, cfg)
+		g.backend.doors = true
+		b := g.browser("laptop")
+		b.get("/login")
+		b.get("/magic?as=ann") // signs the session in, unseen
+		got := text(b.get("/home"))
+		if strings.Contains(got, "ann") {
+			t.Fatalf("whoami %v: home says %q", whoami, got)
+		}
+		if !whoami {
+			continue
+		}
+		if g.session.Person.User != "ann" {
+			t.Fatalf("whoami did not tell: %+v", g.session)
+		}
+		b.allow("ann")
+		if got := text(b.get("/home")); got != "hello ann" {
+			t.Fatalf("allowed, home says %q", got)
+		}
+	}
+}
+
+func TestWithThePadlockOpenEverythingPasses(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		g.mode = identity.Open
+		b := g.browser("laptop")
+		b.get("/login")
+		r := b.signIn("ann", passwords["ann"])
+		status(t, "signing in", r, http.StatusFound)
+		if g.attempt.Person.User != "ann" || g.attempt.Outcome != identity.OutcomeReleased {
+			t.Fatalf("attempt %+v", g.attempt)
+		}
+		if text(b.get("/home")) != "hello ann" || g.session.Person.User != "ann" {
+			t.Fatal("ann is not known")
+		}
+		// A session from before the gate.
+		old := g.browser("phone")
+		old.jar["sid"] = g.backend.begin("bob")
+		if text(old.get("/home")) != "hello bob" {
+			t.Fatal("the padlock is open and bob is out")
+		}
+		if c := g.backend.last().cookie; strings.Contains(c, "cadenas") || strings.Contains(c, "~") {
+			t.Fatalf("the backend saw %q", c)
+		}
+		// Closing it: ann's login stands, bob's session is worth nothing.
+		g.mode = identity.Closed
+		b.allow("ann")
+		old.allow("bob")
+		if text(b.get("/home")) != "hello ann" {
+			t.Fatal("ann is out")
+		}
+		if got := text(old.get("/home")); strings.Contains(got, "bob") {
+			t.Fatalf("bob's old session: %q", got)
+		}
+	})
+}
+
+func TestSessionsFromBeforeTheGateAreAdoptedWhereWhoamiNamesThem(t *testing.T) {
+	cfg := judgeable()
+	cfg.Whoami = identity.Whoami{Path: "/me", JSON: "user.name"}
+	g := newGateway(t, cfg)
+	g.mode = identity.Open
+	b := g.browser("laptop")
+	b.jar["sid"] = g.backend.begin("ann")
+	if text(b.get("/home")) != "hello ann" || g.session.Person.User != "ann" || !g.session.Login.Adopted {
+		t.Fatalf("session %+v", g.session)
+	}
+	g.mode = identity.Closed
+	if got := text(b.get("/home")); got == "hello ann" {
+		t.Fatal("an adopted session came in unapproved")
+	}
+	b.allow("ann")
+	if text(b.get("/home")) != "hello ann" {
+		t.Fatal("approved and still out")
+	}
+	thief := g.browser("thief")
+	thief.allow("ann")
+	thief.jar["sid"] = b.jar["sid"]
+	if got := text(thief.get("/home")); strings.Contains(got, "ann") {
+		t.Fatalf("the thief: %q", got)
+	}
+}
+
+func TestUnboundReloginRemovesOldSessions(t *testing.T) {
+	cfg := judgeable()
+	cfg.Unbound = "relogin"
+	g := newGateway(t, cfg)
+	g.mode = identity.Open
+	b := g.browser("laptop")
+	b.jar["sid"] = g.backend.begin("ann")
+	if strings.Contains(text(b.get("/home")), "ann") {
+		t.Fatal("the old session passed")
+	}
+	b.get("/login")
+	b.signIn("ann", passwords["ann"])
+	if text(b.get("/home")) != "hello ann" {
+		t.Fatal("and the new one did not")
+	}
+}
+
+func TestDrainTakesTheStampsOff(t *testing.T) {
+	g := newGateway(t, judgeable())
+	g.mode = identity.Open
+	b := g.browser("laptop")
+	b.get("/login")
+	b.signIn("ann", passwords["ann"])
+	g.mode = identity.Drain
+	b.get("/home")
+	if strings.Contains(b.jar["sid"], "~") {
+		t.Fatalf("the stamp is still there: %q", b.jar["sid"])
+	}
+	r := httptest.NewRequest("GET", "/home", nil) // the gate is gone
+	r.Header.Set("Cookie", "sid="+b.jar["sid"])
+	rec := httptest.NewRecorder()
+	g.backend.ServeHTTP(rec, r)
+	if rec.Body.String() != "hello ann" {
+		t.Fatal("ann was signed out by the draining")
+	}
+}
+
+func TestALoginByScriptIsReleasedToTheNavigationThatFollows(t *testing.T) {
+	cfg := config()
+	g := newGateway(t, cfg)
+	g.backend.script = true
+	b := g.browser("laptop")
+	b.get("/login")
+	b.header = map[string]string{"Accept": "application/json", "Sec-Fetch-Mode": "cors", "Referer": "http://shop.example/start?x=1"}
+	b.signIn("ann", passwords["ann"])
+	if a := g.attempt; a.Outcome != identity.OutcomeHeld || !a.Fetch || a.Token {
+		t.Fatalf("attempt %+v", a)
+	}
+	b.allow("ann")
+	r := b.release()
+	status(t, "release", r, http.StatusSeeOther)
+	if r.Header.Get("Location") != "/start?x=1" {
+		t.Fatalf("Location %q", r.Header.Get("Location"))
+	}
+	if text(b.get("/home")) != "hello ann" {
+		t.Fatal("not in")
+	}
+}
+
+func TestALoginWithATokenSignsInAgain(t *testing.T) {
+	g := newGateway(t, config())
+	g.backend.token = true
+	b := g.browser("laptop")
+	b.header = map[string]string{"Accept": "application/json", "Sec-Fetch-Mode": "cors"}
+	b.signIn("ann", passwords["ann"])
+	if a := g.attempt; a.Outcome != identity.OutcomeHeld || !a.Token {
+		t.Fatalf("attempt %+v", a)
+	}
+	b.allow("ann")
+	if got := text(b.release()); !strings.Contains(got, "sign in again") {
+		t.Fatalf("release says %q", got)
+	}
+	r := b.signIn("ann", passwords["ann"])
+	status(t, "again", r, 200)
+	_, rest, _ := strings.Cut(text(r), `"access_token":"`)
+	token, _, _ := strings.Cut(rest, `"`)
+	b.header["Authorization"] = "Bearer " + token
+	if got := text(b.get("/api")); got != "hello ann" {
+		t.Fatalf("with the token: %q", got)
+	}
+	thief := g.browser("thief")
+	thief.allow("ann")
+	thief.header["Authorization"] = "Bearer " + token
+	if got := text(thief.get("/api")); strings.Contains(got, "ann") {
+		t.Fatalf("the thief: %q", got)
+	}
+	// A WebSocket can send no header: the device's login stands for it.
+	socket := b.request("GET", "/socket", "", nil)
+	socket.Header.Del("Authorization")
+	socket.Header.Set("Upgrade", "websocket")
+	b.do(socket)
+	if g.session.Person.User != "ann" {
+		t.Fatal("the socket is nobody's")
+	}
+}
+
+func TestAHeldFetchIsAnsweredOnceApproved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Hold = time.Minute
+		g := newGateway(t, cfg)
+		g.backend.token = true
+		b := g.browser("laptop")
+		b.header = map[string]string{"Accept": "application/json", "Sec-Fetch-Mode": "cors"}
+		go func() {
+			time.Sleep(500 * time.Millisecond)
+			g.mu.Lock()
+			b.allow("ann")
+			g.mu.Unlock()
+		}()
+		r := b.signIn("ann", passwords["ann"])
+		status(t, "the held fetch", r, 200)
+		_, rest, _ := strings.Cut(text(r), `"access_token":"`)
+		token, _, _ := strings.Cut(rest, `"`)
+		b.header["Authorization"] = "Bearer " + token
+		if got := text(b.get("/api")); got != "hello ann" {
+			t.Fatalf("with the token: %q", got)
+		}
+	})
+}
+
+func TestNothingThatWasTypedOutlivesTheRequest(t *testing.T) {
+	eachKind(t, func(t *testing.T, g *gateway) {
+		b := g.browser("laptop")
+		b.get("/login")
+		b.signIn("ann", "wrong-password-here")
+		b.signIn("ann", passwords["ann"])
+		b.allow("ann")
+		b.release()
+		b.get("/home")
+		for what, where := range map[string]string{"store": g.dump(), "log": g.log.String()} {
+			for _, secret := range []string{passwords["ann"], "wrong-password-here"} {
+				if strings.Contains(where, secret) {
+					t.Fatalf("a password is in the %s", what)
+				}
+			}
+			for sid := range g.backend.sessions {
+				if strings.Contains(where, sid) {
+					t.Fatalf("a session is in the %s", what)
+				}
+			}
+		}
+	})
+}
+
+func TestThePadlockClosesOnceRightCanBeToldFromWrong(t *testing.T) {
+	g := newGateway(t, config())
+	g.mode = identity.Open
+	if g.w.CanClose() == nil {
+		t.Fatal("nothing is known yet")
+	}
+	b := g.browser("laptop")
+	b.get("/login")
+	b.signIn("ann", passwords["ann"])
+	g.reload()
+	if err := g.w.CanClose(); err != nil {
+		t.Fatal(err)
+	}
+	if newGateway(t, judgeable()).w.CanClose() != nil {
+		t.Fatal("it is configured")
+	}
+}
+
+func TestAThousandSignInsOfOneUserStayUnderTheCap(t *testing.T) {
+	g := newGateway(t, judgeable())
+	for range 130 {
+		b := g.browser("device-" + fresh())
+		b.allow("ann")
+		b.signIn("ann", passwords["ann"])
+	}
+	list, err := g.books.Logins.Of(t.Context(), "shop", "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) > 100 {
+		t.Fatalf("%d logins", len(list))
+	}
+}
