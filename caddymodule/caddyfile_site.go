@@ -29,6 +29,7 @@ func init() {
 //		same browser family|version
 //		padlock open|closed
 //		grant_for <duration>
+//		self sms|mail|off
 //		hold <duration>
 //		unbound adopt|relogin
 //		cookie_domain <domain>
@@ -45,7 +46,7 @@ func parseSite(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 
 var siteWords = []string{
 	"login", "identity", "public", "exempt", "unknown", "same", "padlock", "grant_for",
-	"hold", "unbound", "cookie_domain", "intercept", "factors_header",
+	"self", "hold", "unbound", "cookie_domain", "intercept", "factors_header",
 }
 
 // UnmarshalCaddyfile reads the site directive.
@@ -111,6 +112,8 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		return oneOf(d, &h.Padlock, "open", "closed")
 	case "grant_for":
 		return duration(d, &h.GrantFor)
+	case "self":
+		return oneOf(d, &h.Self, "sms", "mail", "off")
 	case "hold":
 		return duration(d, &h.Hold)
 	case "unbound":

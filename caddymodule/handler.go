@@ -42,6 +42,9 @@ type Handler struct {
 	Padlock string `json:"padlock,omitempty"`
 	// GrantFor is the end that approvals propose. Default: none.
 	GrantFor caddy.Duration `json:"grant_for,omitempty"`
+	// Self is the second channel over which one may authorise oneself: sms,
+	// mail or off. Default: admins may, over any channel that reaches them.
+	Self string `json:"self,omitempty"`
 	// Hold keeps a login by script open this long instead of refusing it at
 	// once. Default: 0.
 	Hold caddy.Duration `json:"hold,omitempty"`

@@ -217,7 +217,12 @@ func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, dev
 
 // release answers the POST of a ticket.
 func (q *request) release() error {
-	_, err := q.watcher.Release(q.w, q.r, q.print.Device.ID, q.decide)
+	// The page may have heard of the approval before the gate did.
+	afresh := func(ctx context.Context, p access.Person, l books.Login) (access.Verdict, error) {
+		q.run.state.gate.Forget(q.name, p.User)
+		return q.decide(ctx, p, l)
+	}
+	_, err := q.watcher.Release(q.w, q.r, q.print.Device.ID, afresh)
 	switch {
 	case err == nil:
 		countLogin(q.name, identity.OutcomeReleased)

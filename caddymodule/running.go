@@ -107,7 +107,7 @@ func (run *running) approvalsConfig() approvals.Config {
 				if s.name == id {
 					return approvals.Application{
 						Name: id, SamePlace: s.policy.SamePlace, SameBrowser: s.policy.SameBrowser,
-						GrantFor: time.Duration(s.handler.GrantFor),
+						GrantFor: time.Duration(s.handler.GrantFor), Self: s.handler.selfChannels(),
 					}
 				}
 			}
@@ -288,4 +288,17 @@ func (s *site) configure(g *gate.Gate) {
 		pinned = &closed
 	}
 	g.Configure(gate.Application{Name: s.name, Policy: s.policy, Pinned: pinned, CanClose: s.canClose})
+}
+
+// selfChannels are the notifiers over which an admin may authorise themself.
+func (h *Handler) selfChannels() []string {
+	switch h.Self {
+	case "sms":
+		return []string{"sms"}
+	case "mail":
+		return []string{"email"}
+	case "off":
+		return nil
+	}
+	return []string{"email", "sms", "web_push"}
 }

@@ -254,6 +254,12 @@ func soonest(rules []access.Rule, now time.Time) time.Time {
 	return first
 }
 
+// Forget makes the next check of a person read the store: for whoever knows of
+// a change before the watch has told of it.
+func (g *Gate) Forget(application, user string) {
+	g.people.Invalidate(personKey{application, user})
+}
+
 func (g *Gate) person(key personKey) *person {
 	if p, ok := g.people.GetIfPresent(key); ok {
 		return p

@@ -253,4 +253,4 @@ type Held struct {
 }
 
 // TicketField is the one form field of the release form.
-const TicketField = "cadenas-ticket"
+const TicketField = "cadenas_ticket"
