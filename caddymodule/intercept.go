@@ -47,7 +47,7 @@ func (q *request) login() error {
 	if !attempt.Written {
 		// It does not show whether somebody signed in, and the answer may be a
 		// page for those who are in.
-		return q.refused(errors.New("the sign-in could not be understood: "+attempt.Reason))
+		return q.refused(errors.New("the sign-in could not be understood: " + attempt.Reason))
 	}
 	return nil
 }
