@@ -72,14 +72,21 @@ failed() {
 	die "$* The whole log is in ${log#"$PWD"/}."
 }
 
-run() {
+# need_ports asks before the build, not to keep anybody waiting for a refusal,
+# and after it: two Caddys can listen on one port without an error.
+need_ports() {
 	for port in 8080 8081 "${CADDY_ADMIN##*:}"; do
 		! taken "$port" || die "port $port is taken: end what listens there (another run? another Caddy?) and run this again. CADDY_ADMIN=localhost:2020 moves Caddy's own."
 	done
+}
+
+run() {
+	need_ports
 	mkdir -p "$state"
 	chmod 700 "$state"
 	build
 	go build -o "$state/demo" ./examples/demo
+	need_ports
 
 	export XDG_DATA_HOME="$state/data" XDG_CONFIG_HOME="$state/config"
 	alive=''

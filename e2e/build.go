@@ -81,9 +81,13 @@ var caddyBinary = sync.OnceValues(func() (string, error) {
 	return mine, nil
 })
 
-// CaddyBinary returns the path of Caddy with Cadenas, built from this tree.
+// CaddyBinary returns the path of Caddy with Cadenas, built from this tree;
+// E2E_CADDY names another one to test, as xcaddy built it.
 func CaddyBinary(t testing.TB) string {
 	t.Helper()
+	if other := os.Getenv("E2E_CADDY"); other != "" {
+		return other
+	}
 	path, err := caddyBinary()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -92,29 +93,35 @@ func (m *MailServer) Mails() []*Mail {
 	return slices.Clone(m.mails)
 }
 
-// Await returns the first mail to a recipient after the first skip of those,
-// and fails the test when none comes in time.
-func (m *MailServer) Await(t testing.TB, to string, skip int) *Mail {
+// To matches the mails to an address.
+func To(address string) func(*Mail) bool {
+	return func(m *Mail) bool { return slices.Contains(m.To, address) }
+}
+
+// Await returns the first mail that satisfies match, come already or to come,
+// the first skip of all aside; it fails the test when none comes in time.
+func (m *MailServer) Await(t testing.TB, what string, match func(*Mail) bool, skip int) *Mail {
 	t.Helper()
 	end := time.NewTimer(patience)
 	defer end.Stop()
 	for {
 		m.mu.Lock()
-		grown, left := m.grown, skip
-		for _, mail := range m.mails {
-			if slices.Contains(mail.To, to) {
-				if left == 0 {
-					m.mu.Unlock()
-					return mail
-				}
-				left--
+		grown, fresh := m.grown, slices.Clone(m.mails[min(skip, len(m.mails)):])
+		m.mu.Unlock()
+		skip += len(fresh)
+		for _, mail := range fresh {
+			if match(mail) {
+				return mail
 			}
 		}
-		m.mu.Unlock()
 		select {
 		case <-grown:
 		case <-end.C:
-			t.Fatalf("no mail to %s (%d in all)", to, len(m.Mails()))
+			var all []string
+			for _, mail := range m.Mails() {
+				all = append(all, strings.Join(mail.To, ",")+": "+mail.Subject)
+			}
+			t.Fatalf("never came: %s\n%s", what, strings.Join(all, "\n"))
 		}
 	}
 }

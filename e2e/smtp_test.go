@@ -49,7 +49,7 @@ func TestTheMailServerTakesAMailOverSTARTTLSAndAUTH(t *testing.T) {
 	if err := send(t, m, ca, "marie@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	got := m.Await(t, "marie@example.com", 0)
+	got := m.Await(t, "the mail", To("marie@example.com"), 0)
 	if got.Subject != "Éric attend à la porte" || got.From != "gate@example.com" {
 		t.Errorf("subject %q from %q", got.Subject, got.From)
 	}
