@@ -35,7 +35,7 @@ Exit code 0: done; 1: refused or failed; 2: wrong words.`,
 			cmd.AddCommand(commands()...)
 			cmd.RunE = func(cmd *cobra.Command, args []string) error {
 				if len(args) > 0 {
-					return exit(caddy.ExitCodeFailedQuit, fmt.Errorf("there is no verb %q: `caddy cadenas --help` lists them", args[0]))
+					return exit(exitWords, fmt.Errorf("there is no verb %q: `caddy cadenas --help` lists them", args[0]))
 				}
 				return cmd.Help()
 			}

@@ -211,9 +211,17 @@ func sayRequests(w io.Writer, b json.RawMessage) error {
 	}
 	var rows [][]string
 	for _, a := range list {
-		rows = append(rows, []string{a.Reference, a.Application, a.Person.User, deviceWords(a.Device), browserWords(a.Browser), placeWords(a.Place), stampOf(a.Opened), partWords(a.New), a.Note})
+		rows = append(rows, []string{a.Reference, a.Application, whoWords(a.Person), deviceWords(a.Device), browserWords(a.Browser), placeWords(a.Place), stampOf(a.Opened), partWords(a.New), a.Note})
 	}
 	return table(w, "ID|APPLICATION|USER|DEVICE|BROWSER|PLACE|SINCE|NEW|NOTE", rows)
+}
+
+// whoWords is a user, with the name they gave or the identity source knows.
+func whoWords(p access.Person) string {
+	if p.Name == "" || p.Name == p.User {
+		return p.User
+	}
+	return p.Name + " (" + p.User + ")"
 }
 
 func partWords(parts []access.Part) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/places"
 )
 
 func init() {
@@ -228,6 +229,12 @@ func (run *running) settings() []adminui.SettingGroup {
 	}
 	general.Lines = append(general.Lines, adminui.SettingLine{Name: "settings.channels", Value: strings.Join(channels, ", ")})
 	where := adminui.SettingGroup{Title: "settings.places"}
+	for _, src := range a.places.Sources() {
+		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: src.String()})
+	}
+	if len(a.places.Sources()) == 0 {
+		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: places.Advice, Bad: true})
+	}
 	for _, n := range a.Networks {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: n.Name, Value: strings.Join(n.Prefixes, ", ")})
 	}

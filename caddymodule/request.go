@@ -67,6 +67,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	case q.exempt:
 		q.mode = identity.Exempt
 	}
+	s.loose.look(s, r)
 	q.clean()
 	if q.session.Bad != nil {
 		return caddyhttp.Error(http.StatusBadRequest, q.session.Bad)
@@ -325,10 +326,16 @@ func (q *request) note(p access.Person, v access.Verdict) {
 	}
 }
 
+// noteForeign writes down that a session came with another device: whose it
+// was, where that is known.
 func (q *request) noteForeign() {
+	whose := q.session.ForeignLogin
+	if l, err := q.run.state.books.Logins.Get(q.r.Context(), q.name, whose); err == nil {
+		whose = l.Person.User
+	}
 	err := q.run.state.books.Audit.Append(q.r.Context(), books.Entry{
 		At: q.now, Who: "system", From: q.print.Address.String(), Via: "gate", What: "session.foreign", Application: q.name,
-		Subject: q.session.ForeignLogin, Detail: map[string]string{"device": q.print.Device.ID},
+		Subject: whose, Detail: map[string]string{"device": q.print.Device.ID},
 	})
 	if err != nil {
 		q.log.Warn("a session that came with another device's stamp was removed, and could not be written down", "error", err)

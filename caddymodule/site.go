@@ -32,6 +32,7 @@ type site struct {
 	waiting http.Handler
 	gate    string // where waiting pages stand; empty for in place
 	log     *slog.Logger
+	loose   looseOnce
 }
 
 func newSite(run *running, h *Handler, name string) (*site, error) {
