@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
@@ -138,6 +139,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := measures(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
+	events, err := ctx.App("events")
+	if err != nil {
+		return fmt.Errorf("loading the events app: %w", err)
+	}
+	if err := events.(*caddyevents.App).On("stopping", a); err != nil {
+		return fmt.Errorf("listening for the end: %w", err)
+	}
 	repl := caddy.NewReplacer()
 	a.Console = strings.TrimSuffix(repl.ReplaceKnown(a.Console, ""), "/")
 	for i := range a.Admins {
@@ -209,30 +217,38 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop ends the work in the background; what was seen is written first.
+// Stop ends the event streams; requests under way still need the store, which
+// Cleanup gives back once every app has stopped.
 func (a *App) Stop() error {
 	a.endStreams()
 	clearCurrent(a)
+	return nil
+}
+
+// Cleanup ends the work in the background, writes what was seen, and gives the
+// store back.
+func (a *App) Cleanup() error {
+	if a.stopping == nil {
+		return nil
+	}
+	a.endStreams()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.running == nil {
 		return nil
 	}
-	if a.cancel != nil {
-		a.cancel()
-	}
+	a.cancel()
 	a.running.background.Wait()
 	err := a.running.state.release()
 	a.running = nil
 	return err
 }
 
-// Cleanup releases what a failed start left open.
-func (a *App) Cleanup() error {
-	if a.stopping == nil {
-		return nil
-	}
-	return a.Stop()
+// Handle hears that Caddy is stopping, before any server waits for its
+// requests to end.
+func (a *App) Handle(context.Context, caddy.Event) error {
+	a.endStreams()
+	return nil
 }
 
 // endStreams ends the event streams of pages, which would hold up a graceful
@@ -281,7 +297,8 @@ func (a *App) admins(kept []books.Admin) []books.Admin {
 
 // Interface guards
 var (
-	_ caddy.App          = (*App)(nil)
-	_ caddy.Provisioner  = (*App)(nil)
-	_ caddy.CleanerUpper = (*App)(nil)
+	_ caddy.App           = (*App)(nil)
+	_ caddy.Provisioner   = (*App)(nil)
+	_ caddy.CleanerUpper  = (*App)(nil)
+	_ caddyevents.Handler = (*App)(nil)
 )
