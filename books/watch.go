@@ -8,22 +8,14 @@ import (
 )
 
 // Watch sends the events of several applications, "" for what is shared, into
-// one channel until ctx ends, when it closes. Events of one application keep
-// their order.
-func Watch(ctx context.Context, st store.Store, applications ...string) (<-chan store.Event, error) {
+// one channel until ctx ends or the store is closed, when it closes. Events of
+// one application keep their order. A watch that ends or cannot begin is begun
+// again; each beginning comes as an event with store.ErrBegun.
+func Watch(ctx context.Context, st store.Store, applications ...string) <-chan store.Event {
 	all := make(chan store.Event)
-	ctx, cancel := context.WithCancel(ctx)
-	var feeds []<-chan store.Event
-	for _, app := range applications {
-		feed, err := st.Watch(ctx, Partition(app)+"/")
-		if err != nil {
-			cancel()
-			return nil, err
-		}
-		feeds = append(feeds, feed)
-	}
 	var open sync.WaitGroup
-	for _, feed := range feeds {
+	for _, app := range applications {
+		feed := store.Follow(ctx, st, Partition(app)+"/")
 		open.Go(func() {
 			for e := range feed {
 				select {
@@ -36,8 +28,7 @@ func Watch(ctx context.Context, st store.Store, applications ...string) (<-chan 
 	}
 	go func() {
 		open.Wait()
-		cancel()
 		close(all)
 	}()
-	return all, nil
+	return all
 }

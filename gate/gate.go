@@ -37,8 +37,12 @@ type Options struct {
 	// PerPerson is how many connections of one person in one application are
 	// kept in store; the longest unseen go. 0 means 500.
 	PerPerson int
-	Clock     func() time.Time
-	Log       *slog.Logger
+	// Away is how long known connections go on from memory once a store that
+	// can lose sight of its server (store.Remote) was last heard of. 0 closes
+	// at once. It means nothing to other stores.
+	Away  time.Duration
+	Clock func() time.Time
+	Log   *slog.Logger
 }
 
 // Gate is one instance's memory of verdicts. Its methods may be called by
@@ -54,6 +58,7 @@ type Gate struct {
 	sockets sockets
 	dirty   dirty
 	feeds   feeds
+	away    away
 }
 
 type application struct {
@@ -85,11 +90,14 @@ func New(b *books.Books, opt Options) *Gate {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	return &Gate{
+	g := &Gate{
 		books:  b,
 		opt:    opt,
 		people: otter.Must(&otter.Options[personKey, *person]{MaximumSize: opt.People}),
 	}
+	g.away.begin(b.Store)
+	g.SetAway(opt.Away)
+	return g
 }
 
 // Configure sets what the configuration says about an application. A reload
@@ -132,7 +140,7 @@ func (g *Gate) application(name string) *application {
 func (g *Gate) Closed(ctx context.Context, name string) (bool, error) {
 	app := g.application(name)
 	if pin := app.conf.Load().Pinned; pin != nil {
-		return *pin, nil
+		return *pin, g.heardOf()
 	}
 	p, err := g.padlockOf(ctx, app, name)
 	return p.Closed, err
@@ -150,6 +158,9 @@ func (g *Gate) Padlock(ctx context.Context, name string) (books.Padlock, error) 
 }
 
 func (g *Gate) padlockOf(ctx context.Context, app *application, name string) (books.Padlock, error) {
+	if err := g.heardOf(); err != nil {
+		return books.Padlock{Closed: true}, err
+	}
 	epoch := app.epoch.Load() + g.all.Load()
 	if p := app.padlock.Load(); p != nil && p.epoch == epoch {
 		return p.Padlock, nil
@@ -190,6 +201,9 @@ func (g *Gate) Explain(ctx context.Context, v access.Visit, c Circumstance) (acc
 }
 
 func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance, record bool) (access.Verdict, error) {
+	if err := g.heardOf(); err != nil {
+		return access.Verdict{Answer: access.Deny}, err
+	}
 	app := g.application(v.Application)
 	now := g.opt.Clock()
 	p := g.person(personKey{v.Application, v.User})

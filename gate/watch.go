@@ -22,11 +22,8 @@ func (g *Gate) Run(ctx context.Context) error {
 	names := append([]string{""}, g.feeds.wanted...)
 	g.feeds.mu.Unlock()
 	for _, name := range names {
-		if err := g.feed(name); err != nil {
-			return err
-		}
+		g.feed(name)
 	}
-	g.forgetAll()
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
@@ -34,6 +31,7 @@ func (g *Gate) Run(ctx context.Context) error {
 		case ev := <-events:
 			g.heard(ctx, ev)
 		case <-ticker.C:
+			g.lookAway(ctx)
 			g.flushLogged(ctx)
 			g.recheckEnding(ctx)
 		case <-ctx.Done():
@@ -62,26 +60,21 @@ func (g *Gate) want(name string) {
 	if !running {
 		return
 	}
-	if err := g.feed(name); err != nil {
-		g.opt.Log.Error("changes of an application are not followed", "application", name, "error", err)
-	}
+	g.feed(name)
 }
 
-func (g *Gate) feed(name string) error {
+func (g *Gate) feed(name string) {
 	g.feeds.mu.Lock()
 	defer g.feeds.mu.Unlock()
 	if g.feeds.begun[name] || g.feeds.ctx.Err() != nil {
-		return nil
+		return
 	}
 	ctx, into := g.feeds.ctx, g.feeds.into
-	events, err := books.Watch(ctx, g.books.Store, name)
-	if err != nil {
-		return err
-	}
 	if g.feeds.begun == nil {
 		g.feeds.begun = map[string]bool{}
 	}
 	g.feeds.begun[name] = true
+	events := books.Watch(ctx, g.books.Store, name)
 	go func() {
 		for e := range events {
 			select {
@@ -91,7 +84,6 @@ func (g *Gate) feed(name string) error {
 			}
 		}
 	}()
-	return nil
 }
 
 // last writes what is left, with some seconds to do it in.
