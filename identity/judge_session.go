@@ -14,6 +14,14 @@ func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device 
 		if err != nil {
 			return unreadable(err, mode)
 		}
+		if err := w.taken.load(ctx); err != nil {
+			return unreadable(err, mode)
+		}
+		if ok && w.taken.some.Load() {
+			if j, changed := w.changedHands(ctx, name, plain, device, mode, now); changed {
+				return j
+			}
+		}
 		if ok {
 			return judgeRow(r, device, mode, now)
 		}
@@ -45,6 +53,26 @@ func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device 
 		return judged{gone: true}
 	}
 	return judged{state: books.LoginNobody, unproved: st.mark != markNobody}
+}
+
+// changedHands judges a value that a later sign-in took over, whatever its
+// stamp says.
+func (w *Watcher) changedHands(ctx context.Context, name, plain, device string, mode Mode, now time.Time) (judged, bool) {
+	hashed, err := w.values.hash(ctx, name, plain)
+	if err != nil {
+		return unreadable(err, mode), true
+	}
+	if !w.taken.has(hashed) {
+		return judged{}, false
+	}
+	val, err := w.values.get(ctx, hashed, now)
+	if err != nil {
+		return unreadable(err, mode), true
+	}
+	if val.Fate == fateNone {
+		return judged{}, false
+	}
+	return w.judgeFate(ctx, val, device, mode, now), true
 }
 
 // judgeBare tells what a value without a stamp is worth: as a rule nothing

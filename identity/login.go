@@ -31,6 +31,9 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 	if a.Fetch = a.Fetch || typed.script; device.ID == "" {
 		return a, errors.New("carrying a login: the device has no identifier")
 	}
+	if s, err = w.stillAllowed(r, s, mode, decide); err != nil {
+		return a, err
+	}
 	t, s, err := w.begin(r, s, device.ID, mode)
 	if err != nil {
 		return a, err
@@ -52,7 +55,7 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 		}
 		return a, t.spoil()
 	}
-	f, who := w.prove(ctx, r, ans, typed, t, next)
+	f, who := w.prove(ctx, r, s, ans, typed, t, next)
 	a.Reason = f.reason
 	switch f.proof {
 	case proofFailed:
@@ -62,6 +65,27 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 	case proofNone, proofBroken:
 	}
 	return w.undecided(a, f, typed, t, ans, rw, r, s, device.ID, mode)
+}
+
+// stillAllowed takes the session of a login that was bound here off a new
+// login POST where its own user may no longer come in: a login path is no
+// way for it to reach the backend.
+func (w *Watcher) stillAllowed(r *http.Request, s Session, mode Mode, decide Decide) (Session, error) {
+	if mode != Closed || s.State != books.LoginBound {
+		return s, nil
+	}
+	v, err := decide(r.Context(), s.Person, s.Login)
+	if err != nil {
+		w.Strip(r)
+		return s, fmt.Errorf("asking the gate about the login that was there: %w", err)
+	}
+	if v.Answer == access.LetIn {
+		return s, nil
+	}
+	w.Strip(r)
+	// What the backend sets without having seen that session must not take
+	// its place, where the login fails.
+	return Session{State: books.LoginNobody, bare: true}, nil
 }
 
 // typed reads the user out of a login request.
@@ -146,7 +170,7 @@ func hopByHop(name string) bool {
 
 // prove judges an answer, and asks whoami where the answer shows a sign-in
 // or does not tell.
-func (w *Watcher) prove(ctx context.Context, r *http.Request, ans *answer, typed typedUser, t *trial, next Next) (finding, access.Person) {
+func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *answer, typed typedUser, t *trial, next Next) (finding, access.Person) {
 	x := exchange{
 		login: w.login, asked: r.URL, fields: typed.names, carried: t.byName(), tokenPath: w.cfg.Token, rules: w.cfg.Success,
 		status: ans.status, header: ans.sent, body: ans.body, now: t.now,
@@ -179,6 +203,10 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, ans *answer, typed
 		return finding{proofNone, "whoami did not answer", ""}, who
 	case n.user == "":
 		return finding{proofFailed, "whoami names nobody", ""}, who
+	case f.proof == proofNone && n.user == s.Person.User && s.Foreign:
+		return finding{proofNone, "whoami names the one whose session was copied here", ""}, who
+	case f.proof == proofNone && n.user == s.Person.User && t.prior != nil:
+		return finding{proofFailed, "whoami names the one who was in before", ""}, who
 	}
 	return finding{proofSigned, f.reason + "; whoami names the user", token}, person(n.user, sourceLogin)
 }

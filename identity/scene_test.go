@@ -36,6 +36,7 @@ type backend struct {
 	token    bool   // answers with a token, sets no cookie
 	httpOnly bool
 	sessions map[string]string // session value to user, "" for nobody
+	signed   string            // the session that was kept through the last sign-in
 	tokens   map[string]string
 	reached  []reach
 	during   func() // runs while a login is at the backend
@@ -172,7 +173,7 @@ func (b *backend) login(w http.ResponseWriter, sid, before string, form url.Valu
 		b.mu.Unlock()
 		b.setSession(w, b.begin(user))
 	default:
-		b.sessions[sid] = user
+		b.sessions[sid], b.signed = user, sid
 		b.mu.Unlock()
 	}
 	if b.script {

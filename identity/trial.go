@@ -147,6 +147,7 @@ func (t *trial) apply(b store.Batch, ids ...string) error {
 	err := t.w.logins.apply(ctx, b, ids...)
 	for _, c := range t.carried {
 		t.w.values.forget(c.hashed)
+		t.w.asked.Invalidate(c.hashed) // whoami may have another answer now
 	}
 	if err != nil {
 		return fmt.Errorf("writing a login: %w", err)
@@ -190,11 +191,10 @@ func (t *trial) restore() error {
 	back.Checks = append(back.Checks, store.Check{Key: t.w.logins.key(l.ID), Value: t.marked})
 	back.Writes = append(append([]store.Write(nil), b.Writes...), t.w.deps.Books.Logins.Put(l)...)
 	err := t.apply(back, append(ids, l.ID)...)
-	if errors.Is(err, store.ErrConflict) { // it was ended meanwhile, and stays so
-		if len(b.Writes) == 0 {
-			return nil
-		}
-		return t.apply(b, ids...)
+	if errors.Is(err, store.ErrConflict) {
+		// It was ended meanwhile, or (padlock open) another tab signed in
+		// over it: whose session this now is cannot be told.
+		return t.spoil()
 	}
 	return err
 }
@@ -220,6 +220,10 @@ func (t *trial) finish(f fate) error {
 	ids := []string{t.id}
 	for _, c := range t.carried {
 		b.Writes = append(b.Writes, t.w.values.put(c.hashed, f, "", t.device))
+		if f == fateUnproved {
+			b.Writes = append(b.Writes, t.w.taken.put(c.hashed))
+			t.w.taken.add(c.hashed)
+		}
 	}
 	b.Writes = append(b.Writes, t.w.deps.Books.Logins.Delete(t.login(access.Person{}))...)
 	if t.prior != nil {
@@ -247,6 +251,10 @@ func (t *trial) sign(ctx context.Context, l books.Login, ans *answer, token stri
 			f, login = fateEnded, ""
 		}
 		b.Writes = append(b.Writes, w.values.put(c.hashed, f, login, t.device))
+		if f == fateLogin && t.mode.passes() {
+			b.Writes = append(b.Writes, w.taken.put(c.hashed))
+			w.taken.add(c.hashed)
+		}
 	}
 	if t.prior != nil {
 		b.Writes = append(b.Writes, w.deps.Books.Logins.Delete(t.prior.login)...)

@@ -38,6 +38,7 @@ type Watcher struct {
 	names   *names
 	logins  *logins
 	values  *values
+	taken   *taken
 	streams *streams
 	asked   *otter.Cache[string, time.Time]
 	warned  sync.Map
@@ -83,6 +84,7 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	if w.values, err = newValues(cfg.Application, deps.Books.Store, deps.Ring, w.clock); err != nil {
 		return nil, err
 	}
+	w.taken = &taken{application: cfg.Application, st: deps.Books.Store}
 	w.asked, err = otter.New(&otter.Options[string, time.Time]{MaximumSize: remembered})
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of whoami: %w", err)
@@ -254,6 +256,7 @@ func (w *Watcher) Watch(e store.Event) {
 	if e.Err != nil {
 		w.logins.forgetAll()
 		w.values.forgetAll()
+		w.taken.loaded.Store(false)
 		w.asked.InvalidateAll()
 		w.names.forget()
 		return
@@ -271,6 +274,10 @@ func (w *Watcher) Watch(e store.Event) {
 		}
 	case "session":
 		w.values.forget(id)
+	case "taken":
+		if e.Value != nil {
+			w.taken.add(id)
+		}
 	case "learnt":
 		w.names.forget()
 	}
