@@ -61,6 +61,8 @@ type gridRow struct {
 	Count       int
 	PersonLink  string
 	Application string
+	// Explain says why it is answered as it is.
+	Explain string
 }
 
 func showConnections(v *visit) error {
@@ -140,6 +142,7 @@ func (v *visit) gridRows(res gridResult, asks map[string]bool) ([]gridRow, error
 		}
 		row.standing = v.standing(res.Verdicts[i], asks[c.User+"\x00"+c.Device.ID])
 		row.PersonLink = row.Href
+		row.Explain = "/explain/" + pathPart(c.Application) + "/" + pathPart(c.ID)
 		list = append(list, row)
 	}
 	return list, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
 )
 
@@ -100,6 +101,9 @@ func New(deps Deps) (*Console, error) {
 	}
 	if deps.ClientAddress == nil {
 		deps.ClientAddress = peerAddress
+	}
+	if len(deps.Languages) == 0 {
+		deps.Languages = lang.Tags()
 	}
 	if deps.Clock == nil {
 		deps.Clock = time.Now

@@ -145,7 +145,7 @@ func (b *browser) send(r *http.Request) answer {
 		}
 	}
 	if m := formToken.FindStringSubmatch(string(body)); m != nil {
-		b.token = m[1]
+		b.token = m[1] + m[2]
 	}
 	return answer{res, string(body)}
 }
@@ -222,7 +222,10 @@ func TestEveryRoomAnswersInBothLanguages(t *testing.T) {
 		b := h.signIn(fixture.Marie.Email)
 		for _, path := range []string{
 			"/requests", "/connections", "/connections?window=all&page=2&sort=count&q=laval&kind=phone&browser=Chrome&place=Laval&state=in",
-			"/padlock/register/close", "/padlock/register/open",
+			"/padlock/register/close", "/padlock/register/open", "/people", "/people?q=julie",
+			"/people/julie.tremblay@lucioles.example", "/people/nobody", "/columns?app=register", "/columns?person=hostile&app=register",
+			"/rules", "/rules?app=register&q=marie", "/rules/new", "/rules/new?user=hostile", "/activity", "/activity?q=marie&app=register",
+			"/admins", "/admins/new", "/admins/marie@lucioles.example", "/settings", "/messages", "/more", "/account",
 		} {
 			for _, language := range []string{"en", "fr"} {
 				sep := "?"

@@ -42,6 +42,12 @@ type room struct {
 var rooms = []room{
 	{key: "requests", icon: "lock-wait", href: "/requests", phone: true},
 	{key: "connections", icon: "lock", href: "/connections", phone: true},
+	{key: "people", icon: "person", href: "/people", phone: true},
+	{key: "rules", icon: "rules", href: "/columns"},
+	{key: "activity", icon: "activity", href: "/activity"},
+	{key: "messages", icon: "mail", href: "/messages"},
+	{key: "admins", icon: "admins", href: "/admins", whole: true},
+	{key: "settings", icon: "settings", href: "/settings", whole: true},
 }
 
 // frame is what every page of a room reads: the layout's part and what all
@@ -66,13 +72,7 @@ func (v *visit) frame(key string, styles, scripts []string, topics ...string) (f
 	if err != nil {
 		return frame{}, err
 	}
-	here := v.r.URL.Path
-	query := v.r.URL.Query()
-	query.Del("done")
-	query.Del(pages.LangQuery)
-	if encoded := query.Encode(); encoded != "" {
-		here += "?" + encoded
-	}
+	here := v.here()
 	f := frame{
 		Console: pages.Console{
 			Admin: v.admin.Name, Role: v.role(), SignOut: "/sign-out?token=" + v.session.Form,
@@ -95,10 +95,35 @@ func (v *visit) frame(key string, styles, scripts []string, topics ...string) (f
 		}
 		f.Rooms = append(f.Rooms, entry)
 	}
+	f.Rooms = append(f.Rooms, pages.Room{
+		Key: "room.more", Icon: "more", Href: "/more", Phone: true, OnlyPhone: true, Current: !onPhone(key),
+	})
 	if done := "done." + v.r.URL.Query().Get("done"); done != "done." && v.say.Has(done) {
 		f.Said = v.say.Text(done)
 	}
 	return f, nil
+}
+
+// here is the address of the page, without what was just done.
+func (v *visit) here() string {
+	query := v.r.URL.Query()
+	for _, name := range []string{"done", "moved", pages.LangQuery} {
+		query.Del(name)
+	}
+	if encoded := query.Encode(); encoded != "" {
+		return v.r.URL.EscapedPath() + "?" + encoded
+	}
+	return v.r.URL.EscapedPath()
+}
+
+// onPhone reports whether a room has a place of its own on the phone's bar.
+func onPhone(key string) bool {
+	for _, r := range rooms {
+		if r.key == key {
+			return r.phone
+		}
+	}
+	return false
 }
 
 // role says what the admin looks after.

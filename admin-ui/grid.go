@@ -12,6 +12,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/lang"
 )
 
 const (
@@ -166,7 +167,7 @@ func (v *visit) look(q gridQuery) (gridResult, error) {
 			return true
 		}
 		places.add(placeWord(c.Place))
-		browsers.add(c.Browser.Family)
+		browsers.add(lang.Inert(c.Browser.Family, 0))
 		ok, err := v.wanted(q, c, names)
 		if err != nil {
 			failed = err
@@ -220,7 +221,7 @@ func (v *visit) eachConnection(q gridQuery, do func(books.Connection) bool) erro
 // wanted reports whether a connection is among those asked for. The verdict is
 // asked last: it costs most.
 func (v *visit) wanted(q gridQuery, c books.Connection, names map[string]bool) (bool, error) {
-	if (q.Kind != "" && string(c.Device.Kind) != q.Kind) || (q.Browser != "" && c.Browser.Family != q.Browser) ||
+	if (q.Kind != "" && string(c.Device.Kind) != q.Kind) || (q.Browser != "" && lang.Inert(c.Browser.Family, 0) != q.Browser) ||
 		(q.Place != "" && placeWord(c.Place) != q.Place) || (q.Device != "" && c.Device.ID != q.Device) {
 		return false, nil
 	}
@@ -294,13 +295,14 @@ func (v *visit) eachUser(do func(books.User) bool) error {
 // placeWord is what a place is filtered by: its name, else its city, else its
 // country.
 func placeWord(p access.Place) string {
+	word := p.Country
 	switch {
 	case p.Name != "":
-		return p.Name
+		word = p.Name
 	case p.City != "":
-		return p.City
+		word = p.City
 	}
-	return p.Country
+	return lang.Inert(word, 0)
 }
 
 // orderOf returns whether a comes after b.

@@ -120,7 +120,9 @@ func (c *Console) begin(w http.ResponseWriter, r *http.Request) (*visit, error) 
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return v, nil
 	}
-	if err := c.origin.Check(r); err != nil {
+	// Check compares hosts; a page of the same host that came unencrypted may
+	// be somebody's on the way.
+	if err := c.origin.Check(r); err != nil || (c.secure(r) && strings.HasPrefix(r.Header.Get("Origin"), "http://")) {
 		return v, errForged
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -12,6 +12,7 @@ document.getElementById("main").append(said);
 let frozen = false, due = 0, stale = false, waitingFor = false;
 
 const served = new WeakMap(); // element -> what the server sent of it
+// The words about the stream change here, not on the server.
 const remember = (root) => root.querySelectorAll("[data-live] > *, [data-live]").forEach((e) => served.set(e, e.outerHTML));
 remember(document);
 
@@ -73,7 +74,7 @@ function take(page) {
   if (nav && nextNav && nav.innerHTML !== nextNav.innerHTML && !nav.contains(document.activeElement)) nav.replaceWith(nextNav);
   const now = [...document.querySelectorAll("[data-say]")].map((e) => e.textContent).join(" ");
   if (now !== before) said.textContent = now;
-  if (frozen === false) tell("on");
+  tell("whenLive");
   document.dispatchEvent(new CustomEvent("live"));
 }
 
@@ -85,7 +86,7 @@ async function fetchAnew() {
     const answer = await fetch(location.href, { headers: { "X-Cadenas-Live": "1" }, credentials: "same-origin" });
     if (answer.status === 401) return location.reload();
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
-  } catch { tell("off"); }
+  } catch { tell("whenLost"); }
 }
 
 const soon = (wait = 150) => { due ||= setTimeout(fetchAnew, wait); };
@@ -93,7 +94,8 @@ const soon = (wait = 150) => { due ||= setTimeout(fetchAnew, wait); };
 function tell(state) {
   for (const e of states()) {
     e.hidden = false;
-    e.querySelector(".txt").textContent = e.dataset[state];
+    const words = e.dataset[state], shown = e.querySelector(".txt");
+    if (shown.textContent !== words) shown.textContent = words;
   }
 }
 
@@ -108,8 +110,8 @@ function badge(n) {
 badge(parseInt(count?.querySelector("[data-count]").textContent, 10) || 0);
 
 const source = new EventSource("/events");
-source.addEventListener("open", () => { tell("on"); if (stale) soon(); });
-source.addEventListener("error", () => { stale = true; tell("off"); });
+source.addEventListener("open", () => { tell("whenLive"); if (stale) soon(); });
+source.addEventListener("error", () => { stale = true; tell("whenLost"); });
 source.addEventListener("news", (e) => {
   const news = JSON.parse(e.data);
   badge(news.waiting);
@@ -126,7 +128,7 @@ for (const button of document.querySelectorAll("[data-freeze]")) {
     frozen = !frozen;
     button.setAttribute("aria-pressed", String(frozen));
     button.textContent = frozen ? button.dataset.again : words;
-    tell(frozen ? "frozen" : "on");
+    tell(frozen ? "whenFrozen" : "whenLive");
     if (!frozen && stale) soon();
   });
 }

@@ -75,11 +75,24 @@ func axe(t *testing.T, b *e2e.Browser, where string) {
 // rooms are the pages of a signed-in admin.
 var rooms = []struct{ name, path string }{
 	{"requests", "/requests"},
-	{"connections", "/connections"},
-	{"connections-filtered", "/connections?q=laval&state=out&window=30"},
-	{"connections-none", "/connections?q=nobody-is-called-that"},
+	{"connections", "/connections?app=register"},
+	{"connections-filtered", "/connections?app=register&q=laval&state=out&window=30"},
+	{"connections-none", "/connections?app=register&q=nobody-is-called-that"},
 	{"padlock-open", "/padlock/register/open"},
 	{"padlock-close", "/padlock/pay/close"},
+	{"people", "/people"},
+	{"person", "/people/julie.tremblay@lucioles.example"},
+	{"columns", "/columns?app=register"},
+	{"columns-person", "/columns?app=register&person=julie.tremblay@lucioles.example"},
+	{"rules", "/rules"},
+	{"rule-new", "/rules/new"},
+	{"activity", "/activity"},
+	{"messages", "/messages"},
+	{"admins", "/admins"},
+	{"admin-new", "/admins/new"},
+	{"settings", "/settings"},
+	{"more", "/more"},
+	{"account", "/account"},
 	{"not-here", "/no/such/page"},
 }
 

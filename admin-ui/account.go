@@ -1,0 +1,60 @@
+package adminui
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// accountPage is the admin's own: the rooms that have no place on a phone's
+// bar, languages, sessions, signing out.
+type accountPage struct {
+	frame
+	Email    string
+	More     []pages.Room
+	Sessions []sessionLine
+	Others   bool
+}
+
+type sessionLine struct {
+	ID, From, Agent string
+	Opened, Used    string
+	This            bool
+}
+
+func showMore(v *visit) error { return v.account("more") }
+
+func showAccount(v *visit) error { return v.account("account") }
+
+func (v *visit) account(page string) error {
+	f, err := v.frame(page, nil, nil)
+	if err != nil {
+		return err
+	}
+	data := accountPage{frame: f, Email: v.admin.Email}
+	for _, r := range f.Rooms {
+		if !r.Phone {
+			data.More = append(data.More, r)
+		}
+	}
+	list, err := v.sessions.of(v.ctx(), v.session.Email)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(list, func(a, b held) int { return b.Last.Compare(a.Last) })
+	seen := map[string]bool{}
+	for _, s := range list {
+		if seen[s.ID] {
+			continue // the former secret of one that turned
+		}
+		seen[s.ID] = true
+		data.Sessions = append(data.Sessions, sessionLine{
+			ID: s.ID, From: s.From, Agent: lang.Inert(s.Agent, 120), Opened: v.say.When(s.Created, v.now),
+			Used: v.when(s.Last), This: s.ID == v.session.ID,
+		})
+		data.Others = data.Others || s.ID != v.session.ID
+	}
+	return v.show(http.StatusOK, page, data)
+}

@@ -1,0 +1,80 @@
+// Two columns: what is ticked is counted on the arrows; shift ticks a range; on
+// a phone one column shows at a time; on a desk an entry can be dragged across.
+// Without this the boxes and arrows work as they are.
+const form = document.querySelector("[data-cols]");
+if (form) {
+  const boxes = (side) => [...form.querySelectorAll(`input[name=${side}]`)];
+  const other = { in: "out", out: "in" };
+  const mover = (to) => form.querySelector(`[data-move=${to}]`);
+
+  function count() {
+    for (const side of ["out", "in"]) {
+      const all = boxes(side), n = all.filter((b) => b.checked).length;
+      form.querySelector(`[data-sel=${side}]`).textContent = n ? ` ${n}` : "";
+      mover(other[side]).disabled = n === 0;
+      const every = form.querySelector(`[data-all=${side}]`);
+      every.checked = n > 0 && n === all.length;
+      every.indeterminate = n > 0 && n < all.length;
+      const tab = document.querySelector(`[data-n=${side}]`), shown = document.getElementById(`n-${side}`);
+      if (tab && shown) tab.textContent = shown.textContent;
+    }
+  }
+
+  let last = null;
+  form.addEventListener("click", (e) => {
+    const box = e.target;
+    if (!box.matches?.("input[name=in], input[name=out]")) return;
+    if (e.shiftKey && last && last.name === box.name) {
+      const list = boxes(box.name), a = list.indexOf(last), b = list.indexOf(box);
+      if (a >= 0) for (const one of list.slice(Math.min(a, b), Math.max(a, b) + 1)) one.checked = box.checked;
+    }
+    last = box;
+    count();
+  });
+  form.addEventListener("change", (e) => {
+    const side = e.target.dataset?.all;
+    if (side) for (const b of boxes(side)) b.checked = e.target.checked;
+    count();
+  });
+  for (const label of form.querySelectorAll("[data-all-label]")) label.hidden = false;
+
+  const tabs = document.querySelector("[data-tabs]");
+  const show = (side) => {
+    form.dataset.side = side;
+    for (const tab of tabs.querySelectorAll("[data-show]")) tab.setAttribute("aria-pressed", String(tab.dataset.show === side));
+  };
+  tabs.hidden = false;
+  tabs.addEventListener("click", (e) => { const side = e.target.closest("[data-show]")?.dataset.show; if (side) show(side); });
+  show("out");
+
+  form.addEventListener("dragstart", (e) => {
+    const box = e.target.closest?.(".entry")?.querySelector("input");
+    if (!box) return;
+    box.checked = true;
+    count();
+    e.dataTransfer.effectAllowed = "move";
+    e.dataTransfer.setData("text/plain", box.name);
+    form.dataset.dragging = box.name;
+  });
+  form.addEventListener("dragend", () => { delete form.dataset.dragging; });
+  for (const section of form.querySelectorAll("[data-drop]")) {
+    section.addEventListener("dragover", (e) => { if (form.dataset.dragging === other[section.dataset.drop]) e.preventDefault(); });
+    section.addEventListener("drop", (e) => {
+      e.preventDefault();
+      if (form.dataset.dragging === other[section.dataset.drop]) form.requestSubmit(mover(section.dataset.drop));
+    });
+  }
+  document.addEventListener("live", count);
+  addEventListener("pageshow", count);
+  count();
+}
+
+// The offer to take a move back goes after ten seconds; who points at it or has
+// the focus in it keeps it.
+for (const toast of document.querySelectorAll("[data-toast]")) {
+  const go = () => (toast.matches(":hover, :focus-within") ? setTimeout(go, 2000) : toast.remove());
+  setTimeout(go, 10_000);
+  const here = new URL(location.href);
+  here.searchParams.delete("moved");
+  history.replaceState(null, "", here);
+}

@@ -1,0 +1,173 @@
+package adminui
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+// peopleRows is how many people a page of the list shows.
+const peopleRows = 50
+
+// peoplePage lists people, the last seen first.
+type peoplePage struct {
+	frame
+	Search string
+	People []personLine
+	Count  int
+	More   int
+	// MayAdd says that the admin can add a person before they ever come.
+	MayAdd bool
+}
+
+// personLine is one person of the list.
+type personLine struct {
+	ID, Who, Sub, Href string
+	Seen               string
+	Connections        int
+	Treatment          gate.Treatment
+}
+
+// sighting is what the walk over connections tells of one user.
+type sighting struct {
+	user  string
+	last  time.Time
+	count int
+}
+
+// sightings walks over the connections the admin may see, and adds those who
+// have none yet, for an admin of all applications.
+func (v *visit) sightings() (map[string]*sighting, error) {
+	all := map[string]*sighting{}
+	for _, app := range v.applications() {
+		scanned := 0
+		err := v.Books.Connections.Each(v.ctx(), app, func(c books.Connection) bool {
+			s := all[c.User]
+			if s == nil {
+				s = &sighting{user: c.User}
+				all[c.User] = s
+			}
+			s.count++
+			if c.Last.After(s.last) {
+				s.last = c.Last
+			}
+			scanned++
+			return scanned < gridScan
+		})
+		if err != nil {
+			return nil, err
+		}
+		waiting, err := v.Approvals.Waiting(v.ctx(), app)
+		if err != nil {
+			return nil, err
+		}
+		for _, ask := range waiting {
+			if user := ask.Person.User; user != "" && all[user] == nil {
+				all[user] = &sighting{user: user, last: ask.Opened}
+			}
+		}
+	}
+	if !v.all() {
+		return all, nil
+	}
+	return all, v.eachUser(func(u books.User) bool {
+		if all[u.User] == nil {
+			all[u.User] = &sighting{user: u.User, last: u.Last}
+		}
+		return len(all) < gridScan
+	})
+}
+
+func showPeople(v *visit) error {
+	f, err := v.frame("people", []string{"person.css"}, nil, "people", "connections")
+	if err != nil {
+		return err
+	}
+	page := peoplePage{frame: f, Search: strings.TrimSpace(v.r.URL.Query().Get("q")), MayAdd: v.all()}
+	seen, err := v.sightings()
+	if err != nil {
+		return err
+	}
+	found, err := v.searchNames(page.Search)
+	if err != nil {
+		return err
+	}
+	var list []*sighting
+	for _, s := range seen {
+		if page.Search == "" || found[s.user] || contains(page.Search, s.user) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *sighting) int {
+		if c := b.last.Compare(a.last); c != 0 {
+			return c
+		}
+		return strings.Compare(a.user, b.user)
+	})
+	page.Count, page.More = len(list), max(len(list)-peopleRows, 0)
+	names := v.people()
+	for _, s := range list[:min(len(list), peopleRows)] {
+		u, err := names.user(s.user)
+		if err != nil {
+			return err
+		}
+		line := personLine{ID: books.Key("", s.user), Who: lang.Inert(called(u), 120), Href: personHref(s.user), Connections: s.count}
+		line.Treatment, _ = gate.Treats(u, "")
+		if u.Name != "" && u.Name != s.user {
+			line.Sub = lang.Inert(s.user, 120)
+		}
+		if !s.last.IsZero() {
+			line.Seen = v.when(s.last)
+		}
+		page.People = append(page.People, line)
+	}
+	return v.show(http.StatusOK, "people", page)
+}
+
+// addPerson keeps a record of somebody who has not come yet.
+func addPerson(v *visit) error {
+	if !v.all() {
+		return errNotHere
+	}
+	user := strings.TrimSpace(v.r.PostFormValue("user"))
+	if user == "" || len(user) > 200 || lang.Inert(user, 0) != user {
+		return tell("people.bad.user")
+	}
+	return v.savePerson(user, "user.add", "/people/"+url.PathEscape(user)+"?done=person.added")
+}
+
+// savePerson keeps what a form says of a person.
+func (v *visit) savePerson(user, what, to string) error {
+	name, email := lang.Inert(v.r.PostFormValue("name"), 120), canonical(v.r.PostFormValue("email"))
+	number := mobile(v.r.PostFormValue("mobile"))
+	switch {
+	case email != "" && !mailLike(email):
+		return tell("admin.bad.email")
+	case number == badMobile:
+		return tell("admin.bad.mobile")
+	}
+	by := v.by()
+	_, err := v.Books.Users.Update(v.ctx(), user, func(u *books.User) ([]store.Write, bool, error) {
+		u.Name, u.Email, u.Mobile = name, email, number
+		if say := v.r.PostFormValue("language"); say == "" || slices.Contains(lang.Tags(), say) {
+			u.Language = say
+		}
+		if u.Created.IsZero() {
+			u.Created = v.now
+		}
+		return []store.Write{v.Books.Audit.Write(books.Entry{
+			At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: what, Subject: user,
+		})}, true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return v.seeOther(to)
+}

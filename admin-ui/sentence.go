@@ -1,0 +1,176 @@
+package adminui
+
+import (
+	"strings"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/lang"
+)
+
+// sentence says a rule: "Refuse everybody, on a phone, from Laval centre, in
+// Presence Register". What a rule leaves open is left out.
+func (v *visit) sentence(r access.Rule, names *people, devices *deviceNames) (string, error) {
+	who := v.say.Text("rule.everybody")
+	switch {
+	case r.User != "":
+		u, err := names.user(r.User)
+		if err != nil {
+			return "", err
+		}
+		who = called(u)
+	case r.Group != "":
+		who = v.say.Text("rule.group", "group", r.Group)
+	}
+	parts := []string{v.say.Text("rule."+string(r.Effect), "who", who)}
+	switch {
+	case r.Device != "":
+		d, err := devices.get(r.Device)
+		if err != nil {
+			return "", err
+		}
+		name := d.Name
+		if name == "" {
+			name = v.say.Device(string(d.Kind), d.Label)
+		}
+		parts = append(parts, v.say.Text("rule.device", "device", name))
+	case r.Kind != "":
+		parts = append(parts, v.say.Text("rule.kind."+string(r.Kind)))
+	}
+	if !r.Place.Any() {
+		parts = append(parts, v.say.Text("rule.place", "place", v.placeKey(r.Place)))
+	}
+	if !r.Browser.Any() {
+		name := v.say.Browser(r.Browser.Family, r.Browser.Platform)
+		if r.Browser.Version != "" {
+			name += " " + lang.Inert(r.Browser.Version, 20)
+		}
+		parts = append(parts, v.say.Text("rule.browser", "browser", name))
+	}
+	if r.Application != "" {
+		parts = append(parts, v.say.Text("rule.application", "application", v.name(r.Application)))
+	}
+	if !r.Until.IsZero() {
+		parts = append(parts, v.say.Text("rule.until", "when", v.say.When(r.Until, v.now)))
+	}
+	return strings.Join(parts, ", ") + ".", nil
+}
+
+// placeKey says what a rule compares of a place; a prefix only where nothing
+// else names it (row C3).
+func (v *visit) placeKey(k access.PlaceKey) string {
+	words := v.say.Place(lang.PlaceParts{Name: k.Name, City: k.City, Region: k.Region, Country: k.Country, Owner: k.Owner, Address: k.Prefix})
+	if k.Name == "" && k.City == "" && k.Country == "" && k.Owner != "" {
+		return v.say.Text("place.network", "owner", k.Owner)
+	}
+	return words
+}
+
+// ruleLine is one rule in the list.
+type ruleLine struct {
+	Application, ID string
+	Sentence        string
+	Allow           bool
+	By, When        string
+	Note            string
+	Ended           bool
+	// Token and Back are for the form that ends it.
+	Token, Back string
+}
+
+func (v *visit) ruleLine(r access.Rule, names *people, devices *deviceNames) (ruleLine, error) {
+	line := ruleLine{
+		Application: r.Application, ID: r.ID, Allow: r.Effect == access.Allow, Note: r.Note, Ended: r.Ended(v.now),
+		By: v.maker(r.Author), Token: v.session.Form, Back: v.here(),
+	}
+	if !r.Created.IsZero() {
+		line.When = v.say.When(r.Created, v.now)
+	}
+	var err error
+	line.Sentence, err = v.sentence(r, names, devices)
+	return line, err
+}
+
+// maker says who made a rule: an admin's name, or how it came about.
+func (v *visit) maker(author string) string {
+	if key := "author." + author; v.say.Has(key) {
+		return v.say.Text(key)
+	}
+	return v.say.Text("rule.by", "who", v.author(author))
+}
+
+// entryLine is one line of the audit, in words.
+type entryLine struct {
+	ID      string
+	At      time.Time
+	When    string
+	Who     string
+	What    string
+	Subject string
+	Href    string
+	App     string
+	From    string
+	Via     string
+	Details []detail
+}
+
+type detail struct{ Name, Value string }
+
+// entryLine says an entry of the audit. A verb the catalogue lacks is shown as
+// it is written.
+func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
+	line := entryLine{ID: e.ID, At: e.At, When: v.say.When(e.At, v.now), From: e.From, Subject: lang.Inert(e.Subject, 120)}
+	who, isUser := strings.CutPrefix(e.Who, "user:")
+	line.Who = v.author(who)
+	switch {
+	case isUser:
+		u, err := names.user(who)
+		if err != nil {
+			return line, err
+		}
+		line.Who = called(u)
+	case v.say.Has("who." + e.Who):
+		line.Who = v.say.Text("who." + e.Who)
+	}
+	line.What = lang.Inert(e.What, 120)
+	if key := "audit." + e.What; v.say.Has(key) {
+		line.What = v.say.Text(key)
+	}
+	app := e.Application
+	if app == "" {
+		app = e.Detail["application"]
+	}
+	if app != "" {
+		line.App = v.name(app)
+	}
+	if e.Via != "" && v.say.Has("via."+e.Via) {
+		line.Via = v.say.Text("via." + e.Via)
+	}
+	if aboutUser(e) {
+		u, err := names.user(e.Subject)
+		if err != nil {
+			return line, err
+		}
+		line.Subject, line.Href = called(u), personHref(e.Subject)
+	} else if e.Subject == app {
+		line.Subject = ""
+	}
+	for name, value := range e.Detail {
+		if name != "application" && name != "connection" {
+			line.Details = append(line.Details, detail{name, lang.Inert(value, 200)})
+		}
+	}
+	sortBy(line.Details, func(d detail) string { return d.Name })
+	return line, nil
+}
+
+// aboutUser reports whether an entry's subject is a user.
+func aboutUser(e books.Entry) bool {
+	area, _, _ := strings.Cut(e.What, ".")
+	switch area {
+	case "user", "connection", "device", "login":
+		return e.Subject != ""
+	}
+	return false
+}
