@@ -17,7 +17,7 @@ func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device 
 		if err := w.taken.load(ctx); err != nil {
 			return unreadable(err, mode)
 		}
-		if ok && w.taken.some.Load() {
+		if ok && w.taken.any() {
 			if j, changed := w.changedHands(ctx, name, plain, device, mode, now); changed {
 				return j
 			}
@@ -52,7 +52,17 @@ func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device 
 	if now.Sub(st.made) > nobodyLife {
 		return judged{gone: true}
 	}
-	return judged{state: books.LoginNobody, unproved: st.mark != markNobody}
+	j := judged{state: books.LoginNobody, unproved: st.mark != markNobody}
+	if mode == Closed && !j.unproved {
+		// While the padlock was open somebody may have signed in through any
+		// door: what is older than its closing is unproved.
+		lock, err := w.deps.Books.Padlocks.Get(ctx, w.cfg.Application)
+		if err != nil {
+			return unreadable(err, mode)
+		}
+		j.unproved = st.made.Before(lock.Changed.At.Truncate(time.Second))
+	}
+	return j
 }
 
 // changedHands judges a value that a later sign-in took over, whatever its

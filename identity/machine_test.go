@@ -374,9 +374,9 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"turn the padlock": func(t *rapid.T) {
 			if m.mode == identity.Closed {
-				m.mode = identity.Open
+				m.turn(identity.Open)
 			} else {
-				m.mode = identity.Closed
+				m.turn(identity.Closed)
 			}
 		},
 		"": func(t *rapid.T) {

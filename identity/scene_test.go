@@ -258,6 +258,20 @@ func (g *gateway) reload() {
 	g.w = w
 }
 
+// turn opens or closes the padlock.
+func (g *gateway) turn(mode identity.Mode) {
+	g.t.Helper()
+	g.mode = mode
+	time.Sleep(time.Second) // only in a bubble: stamps know seconds
+	_, err := g.books.Padlocks.Update(context.Background(), "shop", func(p *books.Padlock) ([]store.Write, bool, error) {
+		p.Closed, p.Changed = mode == identity.Closed, books.Mark{At: g.clock()}
+		return nil, true, nil
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 func (g *gateway) next(rw http.ResponseWriter, r *http.Request) error {
 	g.backend.ServeHTTP(rw, r)
 	return nil

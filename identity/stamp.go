@@ -50,7 +50,7 @@ func appendStamp(dst []byte, ring *seal.Ring, application, name, value string, s
 	if s.mark == markLogin {
 		p = append(p, s.login...)
 	} else {
-		p = binary.BigEndian.AppendUint32(p, uint32(s.made.Unix()/60)) //nolint:gosec // minutes since 1970: room until the year 10,000
+		p = binary.BigEndian.AppendUint32(p, uint32(s.made.Unix())) //nolint:gosec // seconds since 1970: room until 2106
 		p = append(p, s.device...)
 	}
 	var room [160]byte
@@ -97,7 +97,7 @@ func openStamp(ring *seal.Ring, application, name, plain, text string, scratch *
 		if len(p) < 5 {
 			return stamp{}, false
 		}
-		made := time.Unix(int64(binary.BigEndian.Uint32(p[1:5]))*60, 0)
+		made := time.Unix(int64(binary.BigEndian.Uint32(p[1:5])), 0)
 		return stamp{mark: m, made: made, device: string(p[5:])}, true
 	}
 	return stamp{}, false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
@@ -21,36 +22,61 @@ import (
 type taken struct {
 	application string
 	st          store.Store
+	clock       func() time.Time
 
-	mu     sync.Mutex
-	loaded atomic.Bool
-	some   atomic.Bool
-	set    sync.Map
+	mu    sync.Mutex
+	read  atomic.Int64 // when they were read, unix seconds; 0: not yet
+	count atomic.Int64
+	set   atomic.Pointer[sync.Map]
 }
+
+// takenFresh is how long they are believed complete; rows that expired in
+// the store leave memory when they are read anew.
+const takenFresh = 24 * time.Hour
 
 func (t *taken) at(hashed string) string { return books.Key(t.application, "taken", hashed) }
 
-// put is the write that adds a value.
+// put is the write that adds a value, drop the one that takes it out.
 func (t *taken) put(hashed string) store.Write {
 	return store.Write{Key: t.at(hashed), Value: []byte{1}, TTL: valueLife}
 }
 
-// add makes a value known here; the store's watch tells the others.
-func (t *taken) add(hashed string) {
-	t.set.Store(hashed, true)
-	t.some.Store(true)
+func (t *taken) drop(hashed string) store.Write { return store.Write{Key: t.at(hashed)} }
+
+// note makes a value known here, or forgets it, once that is written; the
+// store's watch tells the others.
+func (t *taken) note(hashed string, is bool) {
+	t.mu.Lock() // not while they are read
+	defer t.mu.Unlock()
+	set := t.set.Load()
+	if set == nil {
+		return // read from the store before it is needed
+	}
+	if !is {
+		if _, was := set.LoadAndDelete(hashed); was {
+			t.count.Add(-1)
+		}
+		return
+	}
+	if _, was := set.Swap(hashed, true); !was {
+		t.count.Add(1)
+	}
 }
 
-// load reads them all, once.
+func (t *taken) forget() { t.read.Store(0) }
+
+// load reads them all, once in a while.
 func (t *taken) load(ctx context.Context) error {
-	if t.loaded.Load() {
+	if read := t.read.Load(); read != 0 && t.clock().Unix()-read < int64(takenFresh/time.Second) {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.loaded.Load() {
+	now := t.clock().Unix()
+	if read := t.read.Load(); read != 0 && now-read < int64(takenFresh/time.Second) {
 		return nil
 	}
+	set, n := &sync.Map{}, int64(0)
 	q := store.Query{Prefix: books.Prefix(t.application, "taken"), KeysOnly: true, Limit: 1000}
 	for {
 		entries, err := t.st.Range(ctx, q)
@@ -58,18 +84,25 @@ func (t *taken) load(ctx context.Context) error {
 			return fmt.Errorf("reading the sessions that changed hands: %w", err)
 		}
 		for _, e := range entries {
-			t.add(e.Key[len(q.Prefix):])
+			set.Store(e.Key[len(q.Prefix):], true)
+			n++
 		}
 		if len(entries) < q.Limit {
-			t.loaded.Store(true)
-			return nil
+			break
 		}
 		q.After = entries[len(entries)-1].Key
 	}
+	t.set.Store(set)
+	t.count.Store(n)
+	t.read.Store(now)
+	return nil
 }
+
+// any reports whether there is one at all.
+func (t *taken) any() bool { return t.count.Load() > 0 }
 
 // has reports whether a value is among them.
 func (t *taken) has(hashed string) bool {
-	_, ok := t.set.Load(hashed)
+	_, ok := t.set.Load().Load(hashed)
 	return ok
 }

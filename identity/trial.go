@@ -34,6 +34,7 @@ type carried struct {
 	hashed string
 	val    *value
 	ours   bool // begin wrote its row
+	taken  bool // and that it may change hands
 }
 
 // begin marks what a login carries as deciding. Where another login of the
@@ -121,16 +122,25 @@ func (t *trial) mark() error {
 		b.Writes = append(b.Writes, w.deps.Books.Logins.Put(l)...)
 		ids = append(ids, l.ID)
 	}
-	if t.mode == Closed {
-		for i := range t.carried {
-			c := &t.carried[i]
-			if c.val.Fate != fateNone && c.val.Fate != fateNobody {
-				continue
-			}
-			c.ours = true
-			b.Checks = append(b.Checks, w.values.check(c.hashed, c.val))
-			b.Writes = append(b.Writes, w.values.put(c.hashed, fateLogin, t.id, t.device))
+	for i := range t.carried {
+		c := &t.carried[i]
+		if c.val.Fate != fateNone && c.val.Fate != fateNobody {
+			continue
 		}
+		c.ours = true
+		b.Checks = append(b.Checks, w.values.check(c.hashed, c.val))
+		if t.mode == Closed {
+			b.Writes = append(b.Writes, w.values.put(c.hashed, fateLogin, t.id, t.device))
+			continue
+		}
+		// Open, nothing waits; but should we die now, it is nobody's.
+		b.Writes = append(b.Writes, w.values.put(c.hashed, fateUnproved, "", t.device))
+		if t.prior == nil {
+			b.Writes = append(b.Writes, w.taken.put(c.hashed))
+			c.taken = true
+		}
+	}
+	if t.mode == Closed {
 		l := t.login(access.Person{})
 		l.State, l.Until = books.LoginDeciding, until
 		b.Writes = append(b.Writes, w.deps.Books.Logins.Put(l)...)
@@ -138,7 +148,20 @@ func (t *trial) mark() error {
 	if len(b.Writes) == 0 {
 		return nil
 	}
-	return t.apply(b, ids...)
+	if err := t.apply(b, ids...); err != nil {
+		return err
+	}
+	t.noteTaken(true)
+	return nil
+}
+
+// noteTaken tells the memory of taken values what was written of them.
+func (t *trial) noteTaken(is bool) {
+	for _, c := range t.carried {
+		if c.taken {
+			t.w.taken.note(c.hashed, is)
+		}
+	}
 }
 
 func (t *trial) apply(b store.Batch, ids ...string) error {
@@ -166,6 +189,10 @@ func (t *trial) restore() error {
 	var b store.Batch
 	ids := []string{t.id}
 	for _, c := range t.carried {
+		if c.taken {
+			b.Writes = append(b.Writes, t.w.taken.drop(c.hashed))
+			defer t.w.taken.note(c.hashed, false)
+		}
 		if c.ours {
 			if c.val.Fate == fateNone {
 				b.Writes = append(b.Writes, t.w.values.drop(c.hashed))
@@ -220,10 +247,6 @@ func (t *trial) finish(f fate) error {
 	ids := []string{t.id}
 	for _, c := range t.carried {
 		b.Writes = append(b.Writes, t.w.values.put(c.hashed, f, "", t.device))
-		if f == fateUnproved {
-			b.Writes = append(b.Writes, t.w.taken.put(c.hashed))
-			t.w.taken.add(c.hashed)
-		}
 	}
 	b.Writes = append(b.Writes, t.w.deps.Books.Logins.Delete(t.login(access.Person{}))...)
 	if t.prior != nil {
@@ -251,10 +274,6 @@ func (t *trial) sign(ctx context.Context, l books.Login, ans *answer, token stri
 			f, login = fateEnded, ""
 		}
 		b.Writes = append(b.Writes, w.values.put(c.hashed, f, login, t.device))
-		if f == fateLogin && t.mode.passes() {
-			b.Writes = append(b.Writes, w.taken.put(c.hashed))
-			w.taken.add(c.hashed)
-		}
 	}
 	if t.prior != nil {
 		b.Writes = append(b.Writes, w.deps.Books.Logins.Delete(t.prior.login)...)

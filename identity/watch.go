@@ -84,7 +84,7 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	if w.values, err = newValues(cfg.Application, deps.Books.Store, deps.Ring, w.clock); err != nil {
 		return nil, err
 	}
-	w.taken = &taken{application: cfg.Application, st: deps.Books.Store}
+	w.taken = &taken{application: cfg.Application, st: deps.Books.Store, clock: w.clock}
 	w.asked, err = otter.New(&otter.Options[string, time.Time]{MaximumSize: remembered})
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of whoami: %w", err)
@@ -256,7 +256,7 @@ func (w *Watcher) Watch(e store.Event) {
 	if e.Err != nil {
 		w.logins.forgetAll()
 		w.values.forgetAll()
-		w.taken.loaded.Store(false)
+		w.taken.forget()
 		w.asked.InvalidateAll()
 		w.names.forget()
 		return
@@ -275,9 +275,7 @@ func (w *Watcher) Watch(e store.Event) {
 	case "session":
 		w.values.forget(id)
 	case "taken":
-		if e.Value != nil {
-			w.taken.add(id)
-		}
+		w.taken.note(id, e.Value != nil)
 	case "learnt":
 		w.names.forget()
 	}
