@@ -32,7 +32,7 @@ Exit code 0: done; 1: refused or failed; 2: wrong words.`,
 			cmd.PersistentFlags().String("app", "", "one application")
 			cmd.PersistentFlags().String("address", "", "Caddy's admin endpoint")
 			cmd.SilenceUsage = true
-			cmd.AddCommand(commands()...)
+			cmd.AddCommand(append(commands(), storeCommand())...)
 			cmd.RunE = func(cmd *cobra.Command, args []string) error {
 				if len(args) > 0 {
 					return exit(exitWords, fmt.Errorf("there is no verb %q: `caddy cadenas --help` lists them", args[0]))

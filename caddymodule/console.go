@@ -216,7 +216,7 @@ func (run *running) lost(w http.ResponseWriter, r *http.Request) error {
 func (run *running) settings() []adminui.SettingGroup {
 	a := run.app
 	general := adminui.SettingGroup{Title: "settings.general", Lines: []adminui.SettingLine{
-		{Name: "settings.store", Value: run.state.key},
+		{Name: "settings.store", Value: run.storeName()},
 		{Name: "settings.console", Value: a.Console},
 		{Name: "settings.languages", Value: strings.Join(a.Languages, ", ")},
 	}}

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -36,6 +37,25 @@ var (
 	})
 )
 
+// awayGauge tells how long the store has been away, in seconds.
+var awayGauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	Namespace: "cadenas", Name: "store_away_seconds", Help: "How long the store has not been heard of; 0 when all is well.",
+}, func() float64 {
+	app := current.Load()
+	if app == nil {
+		return 0
+	}
+	run, err := app.open()
+	if err != nil {
+		return 0
+	}
+	since, _ := run.state.gate.Away()
+	if since.IsZero() {
+		return 0
+	}
+	return time.Since(since).Seconds()
+})
+
 // counters hold the counter of each label set once looked up: the lookup by
 // label costs more than the counting.
 var counters sync.Map
@@ -68,7 +88,7 @@ func countRequest(application string) { requestCount.WithLabelValues(application
 
 // measures registers the metrics with the registry of a configuration.
 func measures(r *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{verdictCount, loginCount, requestCount, socketGauge} {
+	for _, c := range []prometheus.Collector{verdictCount, loginCount, requestCount, socketGauge, awayGauge} {
 		if err := r.Register(c); err != nil {
 			if _, again := err.(prometheus.AlreadyRegisteredError); !again { //nolint:errorlint // returned as it is
 				return err

@@ -70,6 +70,7 @@ func (a *App) begin(ctx context.Context) (run *running, err error) {
 			err = errors.Join(err, st.release())
 		}
 	}()
+	st.gate.SetAway(awayFor(a.store))
 	run = &running{app: a, state: st}
 	if err := run.readAdmins(ctx); err != nil {
 		return nil, err
@@ -139,6 +140,14 @@ func (run *running) applications(context.Context) []string {
 }
 
 func (run *running) handlers() []*site { return run.sites }
+
+// storeName is what the store is called on pages.
+func (run *running) storeName() string {
+	if named, ok := run.app.store.(fmt.Stringer); ok {
+		return named.String()
+	}
+	return run.state.key
+}
 
 func (run *running) makeSites() error {
 	hosts := run.app.hosts()
@@ -222,13 +231,7 @@ func (run *running) work(ctx context.Context) {
 
 // follow hands events of the store to those who keep something in memory.
 func (run *running) follow(ctx context.Context) {
-	events, err := books.Watch(ctx, run.state.store, append(run.applications(ctx), "")...)
-	if err != nil {
-		if ctx.Err() == nil {
-			run.app.log.Error("changes of the store are not followed", "error", err)
-		}
-		return
-	}
+	events := books.Watch(ctx, run.state.store, append(run.applications(ctx), "")...)
 	adminKeys := books.Prefix("", "admin")
 	tick := time.NewTicker(2 * time.Minute)
 	defer tick.Stop()

@@ -143,26 +143,37 @@ func (s *site) followRequests(ctx context.Context) {
 	if s.watcher == nil {
 		return
 	}
-	changes, err := s.run.approvals.Subscribe(ctx, s.name, "")
-	if err != nil {
-		if ctx.Err() == nil {
-			s.log.Error("requests are not followed", "error", err)
+	told := false
+	for ctx.Err() == nil {
+		changes, err := s.run.approvals.Subscribe(ctx, s.name, "")
+		if err == nil {
+			told = false
+			for ask := range changes {
+				s.followed(ctx, ask)
+			}
+		} else if !told && ctx.Err() == nil {
+			told = true
+			s.log.Error("requests are not followed; this is tried again", "error", err)
 		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (s *site) followed(ctx context.Context, ask approvals.AccessRequest) {
+	switch ask.State {
+	case approvals.Refused, approvals.Cancelled, approvals.Expired:
+	default:
 		return
 	}
-	for ask := range changes {
-		switch ask.State {
-		case approvals.Refused, approvals.Cancelled, approvals.Expired:
-		default:
+	for _, id := range append(ask.Logins, ask.LoginID) {
+		if id == "" {
 			continue
 		}
-		for _, id := range append(ask.Logins, ask.LoginID) {
-			if id == "" {
-				continue
-			}
-			if err := s.watcher.End(ctx, id); err != nil && ctx.Err() == nil {
-				s.log.Error("a refused sign-in could not be ended", "error", err)
-			}
+		if err := s.watcher.End(ctx, id); err != nil && ctx.Err() == nil {
+			s.log.Error("a refused sign-in could not be ended", "error", err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,7 @@ func newState(ctx context.Context, a *App) (*state, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	s.ring.Store(ring)
-	s.gate = gate.New(s.books, gate.Options{Log: a.log})
+	s.gate = gate.New(s.books, gate.Options{Log: a.log, Away: awayFor(a.store)})
 	s.reader = &fingerprint.Reader{Jar: &fingerprint.Jar{Keys: s.keys}, Agents: fingerprint.NewAgents(), Ledger: s.newLedger()}
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -75,28 +76,52 @@ func newState(ctx context.Context, a *App) (*state, error) {
 			a.log.Error("the gate no longer hears of changes", "error", err)
 		}
 	})
-	s.done.Go(func() { s.followKeys(background, a) })
+	s.done.Go(func() { s.follow(background, a) })
 	s.done.Go(func() { s.marks.run(background, s.books, a.log) })
 	return s, nil
 }
 
-// followKeys reads the ring anew when it was rotated, here or elsewhere.
-func (s *state) followKeys(ctx context.Context, a *App) {
-	events, err := s.store.Watch(ctx, books.Key("", "keys"))
+// awayFor is how long known connections go on without a store that can lose
+// sight of its server.
+func awayFor(o Opener) time.Duration {
+	if o, ok := o.(interface{ AwayFor() time.Duration }); ok {
+		return o.AwayFor()
+	}
+	return 0
+}
+
+// follow reads the ring anew when it was rotated, here or elsewhere, and takes
+// over the generations of device cookies that other instances saw.
+func (s *state) follow(ctx context.Context, a *App) {
+	keys, devices := books.Key("", "keys"), books.Prefix("", "device")
+	for e := range books.Watch(ctx, s.store, "") {
+		gap := e.Err != nil
+		if gap || strings.HasPrefix(e.Key, keys) {
+			s.readRing(ctx, a)
+		}
+		switch {
+		case gap:
+			s.reader.Ledger.Forget()
+		case e.Value != nil && strings.HasPrefix(e.Key, devices):
+			var d books.Device
+			if err := books.Decode(e.Value, &d); err != nil {
+				a.log.Error("a device's record cannot be read", "key", e.Key, "error", err)
+				continue
+			}
+			s.reader.Ledger.Learn(d.ID, fingerprint.Mark{Newest: d.Generation, Since: d.Rotated})
+		}
+	}
+}
+
+func (s *state) readRing(ctx context.Context, a *App) {
+	ring, err := books.Ring(ctx, s.store, s.wrap, time.Now())
 	if err != nil {
-		a.log.Error("key rotation is not followed", "error", err)
+		if ctx.Err() == nil {
+			a.log.Error("reading rotated keys", "error", err)
+		}
 		return
 	}
-	for range events {
-		ring, err := books.Ring(ctx, s.store, s.wrap, time.Now())
-		if err != nil {
-			if ctx.Err() == nil {
-				a.log.Error("reading rotated keys", "error", err)
-			}
-			continue
-		}
-		s.ring.Store(ring)
-	}
+	s.ring.Store(ring)
 }
 
 func (s *state) keys() *seal.Ring { return s.ring.Load() }

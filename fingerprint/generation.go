@@ -91,6 +91,10 @@ func (l *Ledger) Learn(device string, m Mark) {
 	}
 }
 
+// Forget makes the next check of each device load what is kept: for whoever
+// may have missed another instance's marks.
+func (l *Ledger) Forget() { l.marks.InvalidateAll() }
+
 // A mark in one word: the generation above, the seconds below, never zero
 // once it was seen.
 func pack(m Mark) uint64 {

@@ -16,8 +16,9 @@ import (
 
 const (
 	// pause is how long a reader waits for an event before it asks the server
-	// for a sign of life.
-	pause = time.Second
+	// for a sign of life. A gate takes a store that is silent for four times as
+	// long for one that is away.
+	pause = 500 * time.Millisecond
 	// many is how many events a reader takes at once.
 	many = 512
 	// none is the id before the first event.
