@@ -53,7 +53,7 @@ func (s *Service) Decide(ctx context.Context, c Choice) (AccessRequest, error) {
 		decision.Width, decision.Until = c.Width, c.Until
 		if full {
 			ask.State, ask.Decision = Deciding, decision
-			drop, err := s.dropNotices(ctx, ask.Application, ask.ID)
+			drop, _, err := s.dropNotices(ctx, ask.Application, ask.ID)
 			return change{Writes: drop}, err
 		}
 		rule, err := s.ruleFor(*ask, c.Width, c.Until, c.By.Email, now)
@@ -78,8 +78,13 @@ func (s *Service) mayDecide(ask AccessRequest, c Choice, now time.Time) error {
 		return err
 	}
 	own := IsOwn(ask, c.By)
-	if own && c.Effect == access.Allow && !s.selfChannel(ask.Application, c.Channel) {
-		return ErrOwnRequest
+	if own && c.Effect == access.Allow {
+		if !s.ownChannel(ask.Application, c.By, c.Channel) {
+			return ErrOwnRequest
+		}
+		if c.Width != WidthConnection {
+			return ErrWidth // a second channel is good for what it was sent for
+		}
 	}
 	if !c.SignedIn && !ask.LinkOpen() {
 		return ErrLinkClosed
@@ -132,6 +137,24 @@ func (s *Service) selfChannel(application, channel string) bool {
 	return false
 }
 
+// selfApprover is the approver who holds the link that was sent to the person
+// who asks, and is no admin.
+func selfApprover(ask AccessRequest) books.Admin {
+	return books.Admin{
+		Email: ViaSelf, Name: ask.Who(), Language: ask.Language, Applications: []string{ask.Application},
+		Users: map[string]string{ask.Application: ask.Person.User},
+	}
+}
+
+// ownChannel reports whether the policy lets somebody decide their own request
+// by a channel.
+func (s *Service) ownChannel(application string, by books.Admin, channel string) bool {
+	if by.Email == ViaSelf {
+		return channel != "" && channel == s.conf.Application(application).SelfUsers
+	}
+	return s.selfChannel(application, channel)
+}
+
 // wrongNumber counts a wrong number; the last try leaves a line in the audit,
 // since somebody may be guessing.
 func (s *Service) wrongNumber(ask *AccessRequest, c Choice, now time.Time, wrong *NumberError) change {
@@ -158,10 +181,11 @@ func (s *Service) ruleFor(ask AccessRequest, width Width, until time.Time, autho
 // dropped, others are written, the audit gets its entry.
 func (s *Service) closing(ctx context.Context, ask *AccessRequest, now time.Time, c Choice) (change, error) {
 	d := ask.Decision
-	writes, err := s.dropNotices(ctx, ask.Application, ask.ID)
+	writes, dropped, err := s.dropNotices(ctx, ask.Application, ask.ID)
 	if err != nil {
 		return change{}, err
 	}
+	writes = append(writes, store.Write{Key: codeKey(ask.Application, ask.ID)})
 	e := books.Entry{Who: d.By, From: c.From, Via: d.Via, What: "refuse", Detail: map[string]string{
 		"sure": strconv.FormatBool(d.Sure), "number": strconv.FormatBool(c.Number != "" && !d.Sure),
 	}}
@@ -184,7 +208,7 @@ func (s *Service) closing(ctx context.Context, ask *AccessRequest, now time.Time
 	for k, v := range c.detail {
 		e.Detail[k] = v
 	}
-	writes = append(writes, s.noticesDecided(*ask, now)...)
+	writes = append(writes, s.noticesDecided(*ask, dropped, now)...)
 	return change{Writes: append(writes, s.audit(*ask, now, e))}, nil
 }
 

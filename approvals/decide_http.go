@@ -95,12 +95,19 @@ func (d *decider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // read opens the token and looks up what it is about and who holds it.
 func (d *decider) read(r *http.Request, token string) (reader, error) {
 	var who reader
-	l, err := d.s.openLink(token)
+	sealed, err := d.s.lengthen(r.Context(), token)
+	if err != nil && !errors.Is(err, seal.ErrOpen) {
+		return who, err
+	}
+	l, err := d.s.openLink(sealed)
 	if errors.Is(err, seal.ErrOpen) {
 		return who, ErrNotFound
 	}
 	overdue := err // ErrExpired or nil: the page may still say what it was
 	who.link = l
+	if l.Self {
+		return d.readSelf(r, who, overdue)
+	}
 	who.admin, who.signedIn = d.session(r)
 	if !who.signedIn {
 		var ok bool
@@ -127,6 +134,26 @@ func (d *decider) read(r *http.Request, token string) (reader, error) {
 		if who.ask.State.Open() && !d.s.selfChannel(l.Application, who.channel) {
 			return who, ErrOwnRequest
 		}
+	}
+	return who, nil
+}
+
+// readSelf is read for the link that was sent to the person who asks. A
+// console session counts for nothing here, also an admin's.
+func (d *decider) readSelf(r *http.Request, who reader, overdue error) (reader, error) {
+	var err error
+	l := who.link
+	if who.ask, err = d.s.Get(r.Context(), l.Application, l.ID); err != nil {
+		return who, err
+	}
+	who.admin, who.channel = selfApprover(who.ask), l.Channel
+	switch {
+	case !who.ask.State.Open():
+		return who, nil
+	case overdue != nil:
+		return who, overdue
+	case !d.s.ownChannel(l.Application, who.admin, l.Channel):
+		return who, ErrOwnRequest
 	}
 	return who, nil
 }
@@ -161,6 +188,9 @@ func (d *decider) page(r *http.Request, token string, who reader) DecidePage {
 	}
 	if who.ask.State.Open() {
 		p.Widths = d.s.PossibleWidths(who.ask)
+		if IsOwn(who.ask, who.admin) {
+			p.Widths = []Width{WidthConnection}
+		}
 		p.Token = d.formToken(token, who)
 	}
 	return p

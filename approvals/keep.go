@@ -21,6 +21,9 @@ import (
 //	outbox-done/<notice>        Delivery: what became of one
 //	notice-caps                 hours: how much each approver was told
 //	pass/<user>                 pass: a code that was given
+//	code/<id>                   code: one that was sent to the person who asks
+//	code-count/<whose>          tally: how many codes were sent and wrong
+//	turned                      turned: attempts that were not kept
 func askKey(application, id string) string { return books.Key(application, "ask", id) }
 
 func pairKey(application, device, user string) string {
@@ -305,7 +308,7 @@ func (s *Service) Cancel(ctx context.Context, application, id string) error {
 		}
 		ask.State = Cancelled
 		ask.Decision = Decision{By: userWho(*ask), At: now, Via: ViaSelf}
-		writes, err := s.dropNotices(ctx, application, id)
+		writes, _, err := s.dropNotices(ctx, application, id)
 		return change{Writes: append(writes, s.audit(*ask, now, books.Entry{Who: userWho(*ask), Via: "gate", What: "cancel"}))}, err
 	})
 	return err
@@ -329,7 +332,7 @@ func (s *Service) Expire(ctx context.Context, application string) (int, error) {
 			}
 			ask.State = Expired
 			count++
-			writes, err := s.dropNotices(ctx, application, id)
+			writes, _, err := s.dropNotices(ctx, application, id)
 			return change{Writes: append(writes, s.audit(*ask, now, books.Entry{Who: "system", Via: "gate", What: "expire"}))}, err
 		})
 		if err != nil && !errors.Is(err, ErrNotFound) {

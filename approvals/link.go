@@ -1,12 +1,15 @@
 package approvals
 
 import (
+	"context"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/seal"
+	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // DecidePath is where links of notices lead on the console's host.
@@ -22,18 +25,70 @@ type link struct {
 	Admin       string    `cbor:"3,keyasint"`
 	Channel     string    `cbor:"4,keyasint"`
 	Issued      time.Time `cbor:"5,keyasint"`
+	// Self says that the link was sent to the person who asks, by the channel
+	// that the policy names for users.
+	Self bool `cbor:"6,keyasint,omitempty"`
 }
+
+// shortLength is how long the token of a link is where letters cost: 130
+// random bits, behind which the sealed token lies in the store.
+const (
+	shortLength  = 26
+	shortLetters = "0123456789abcdefghjkmnpqrstvwxyz"
+)
 
 // Link is the URL under which an admin decides a request, as notices carry
 // it; channel is the notifier's name. It is empty where there is no console.
 func (s *Service) Link(ask AccessRequest, admin, channel string) string {
-	if s.conf.Console == "" || ask.ID == "" {
+	return s.linkOf(link{Application: ask.Application, ID: ask.ID, Admin: admin, Channel: channel})
+}
+
+// selfLink is the link under which the person who asks decides; the page asks
+// for the number like any other.
+func (s *Service) selfLink(ask AccessRequest, channel string) string {
+	return s.linkOf(link{Application: ask.Application, ID: ask.ID, Channel: channel, Self: true})
+}
+
+func (s *Service) linkOf(l link) string {
+	if s.conf.Console == "" || l.ID == "" {
 		return ""
 	}
-	token := s.conf.Ring().SealText(books.Encode(link{
-		Application: ask.Application, ID: ask.ID, Admin: admin, Channel: channel, Issued: s.conf.Clock(),
-	}), linkPurpose)
+	l.Issued = s.conf.Clock()
+	return s.decideURL(s.conf.Ring().SealText(books.Encode(l), linkPurpose))
+}
+
+func (s *Service) decideURL(token string) string {
 	return strings.TrimSuffix(s.conf.Console, "/") + DecidePath + url.PathEscape(token)
+}
+
+func shortKey(token string) string { return books.Key("", "short", digest(token)) }
+
+// shorten is a link that fits a text message and leads to the same page. The
+// store keeps a digest of it: who reads a copy cannot open it.
+func (s *Service) shorten(ctx context.Context, long string) (string, error) {
+	token, ok := strings.CutPrefix(long, s.decideURL(""))
+	if !ok || token == "" {
+		return long, nil
+	}
+	short := randomText(shortLetters, shortLength)
+	err := s.st.Apply(ctx, store.Batch{Writes: []store.Write{{Key: shortKey(short), Value: []byte(token), TTL: LinkLife}}})
+	if err != nil {
+		return "", fmt.Errorf("keeping a short link: %w", err)
+	}
+	return s.decideURL(short), nil
+}
+
+// lengthen is the sealed token behind a short one; another is returned as it
+// is.
+func (s *Service) lengthen(ctx context.Context, token string) (string, error) {
+	if len(token) != shortLength {
+		return token, nil
+	}
+	raw, err := s.st.Get(ctx, shortKey(token))
+	if isNotFound(err) {
+		return "", seal.ErrOpen
+	}
+	return string(raw), err
 }
 
 // openLink reads a token, or returns seal.ErrOpen or ErrExpired.

@@ -23,6 +23,11 @@ const (
 	NoticeDigest NoticeKind = "digest"
 	// NoticeSignIn carries a console sign-in link to an admin; Link is set.
 	NoticeSignIn NoticeKind = "sign-in"
+	// NoticeCode carries a code to the very person who asks, by the second
+	// channel that the policy names; Code is set.
+	NoticeCode NoticeKind = "code"
+	// NoticeTest is what somebody sent to see whether a channel works.
+	NoticeTest NoticeKind = "test"
 )
 
 // Recipient is to whom a notice goes.
@@ -51,8 +56,19 @@ type Notice struct {
 	// Link is where the button leads; empty where there is no console. It is
 	// made when the notice goes out and is never stored.
 	Link string
-	// More is how many further requests a digest stands for.
-	More int
+	// More is how many further requests a digest stands for, Turned how many
+	// attempts were not kept at all, and StillWaiting how many requests of the
+	// application wait when the digest goes out.
+	More, Turned, StillWaiting int
+	// Own says that the request is the recipient's own: they are asked whether
+	// it is they.
+	Own bool
+	// Code lets in who asks, for a few minutes and once. Like Link it is made
+	// when the notice goes out, or kept sealed.
+	Code string
+	// Instead names the channel that could not bring this notice, and Why what
+	// it said: empty where this is no fallback.
+	Instead, Why string
 	// Created is when the notice was written.
 	Created time.Time
 }
@@ -70,6 +86,33 @@ type Notifier interface {
 // somebody (no mobile number, no push subscription).
 type Reacher interface {
 	Reaches(to Recipient) bool
+}
+
+// Roomy is a Notifier that speaks into rooms where several people read, and
+// not to one person: each room gets one notice for each event, whoever the
+// admins are, with the address of the console for a link and no right to
+// anything.
+type Roomy interface {
+	// Rooms are named by Name; Language is the one that is spoken there, ""
+	// for the configuration's.
+	Rooms() []Recipient
+}
+
+// LaterError says that a channel will take nothing for some time, as it said
+// itself (Retry-After). It is tried again then, and not before.
+type LaterError struct {
+	Err   error
+	After time.Duration
+}
+
+func (e *LaterError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *LaterError) Unwrap() error { return e.Err }
+
+// Later marks an error with the time that the channel asked for.
+func Later(after time.Duration, format string, args ...any) error {
+	return &LaterError{Err: fmt.Errorf(format, args...), After: after}
 }
 
 // PermanentError says that trying again is of no use: the address is

@@ -218,8 +218,10 @@ func (s *Service) room(ctx context.Context, ask AccessRequest, now time.Time) er
 		s.countOther(ctx, ask.Application, newest, now)
 		return fmt.Errorf("%w: %d of this user", ErrTooMany, ofUser)
 	case ofNetwork >= caps.PerNetwork:
+		s.turnAway(ctx, ask.Application, now)
 		return fmt.Errorf("%w: %d from this network", ErrTooMany, ofNetwork)
 	case len(ids) >= caps.PerApplication:
+		s.turnAway(ctx, ask.Application, now)
 		return fmt.Errorf("%w: %d in this application", ErrTooMany, len(ids))
 	}
 	return nil

@@ -154,7 +154,7 @@ func (d *drain) once(ctx context.Context) (time.Time, error) {
 			}
 			return
 		}
-		who := p.Notice.Channel + "\x00" + p.Notice.To.Email + "\x00" + p.Notice.To.Mobile
+		who := p.Notice.Channel + "\x00" + p.Notice.To.Email + "\x00" + p.Notice.To.Mobile + "\x00" + p.Notice.To.room()
 		if _, ok := due[who]; !ok {
 			order = append(order, who)
 		}
@@ -275,8 +275,8 @@ func (s *Service) complete(ctx context.Context, p parcel) (Notice, bool, error) 
 		n.Link = string(plain)
 	}
 	if p.AskID == "" {
-		if n.Link == "" && n.Kind == NoticeDigest {
-			n.Link = s.conf.Console
+		if n.Kind == NoticeDigest {
+			return s.completeDigest(ctx, p)
 		}
 		return n, true, nil
 	}
@@ -287,14 +287,41 @@ func (s *Service) complete(ctx context.Context, p parcel) (Notice, bool, error) 
 	if err != nil {
 		return n, false, err
 	}
-	if n.Kind == NoticeOpened {
+	switch n.Kind {
+	case NoticeOpened, NoticeCode:
 		if ask.State != Waiting {
 			return n, false, nil
 		}
-		n.Link = s.Link(ask, n.To.Email, n.Channel)
+		if len(p.Code) > 0 {
+			plain, err := s.conf.Ring().Open(nil, p.Code, "notice-code", n.ID)
+			if err != nil {
+				return n, false, nil
+			}
+			n.Code = string(plain)
+		}
+		if n.Link, err = s.linkFor(ctx, ask, n); err != nil {
+			return n, false, err
+		}
+	case NoticeDecided, NoticeOutcome, NoticeDigest, NoticeSignIn, NoticeTest:
 	}
 	n.Ask = WithoutSecrets(ask)
 	return n, true, nil
+}
+
+// linkFor is the link that a notice bears about a waiting request: its own
+// page for a person, the console for a room, a short one where letters cost.
+func (s *Service) linkFor(ctx context.Context, ask AccessRequest, n Notice) (string, error) {
+	if n.To.room() != "" {
+		return s.conf.Console, nil
+	}
+	long := s.Link(ask, n.To.Email, n.Channel)
+	if n.Kind == NoticeCode && !n.To.Admin {
+		long = s.selfLink(ask, n.Channel)
+	}
+	if n.Channel != channelSMS {
+		return long, nil
+	}
+	return s.shorten(ctx, long)
 }
 
 // WithoutSecrets is a request as anybody but the waiting person may see it.
@@ -338,10 +365,18 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 		return ignoreConflict(s.st.Apply(ctx, batch))
 	}
 	done := Delivery{Notice: p.Notice, AskID: p.AskID, State: DeliverySent, At: now, Tries: p.Tries}
+	again := now.Add(backoff(p.Tries))
+	var later *LaterError
+	if errors.As(sendErr, &later) && later.After > 0 {
+		again = now.Add(min(later.After, lastBackoff) + randomBelow(firstBackoff))
+	}
+	overdue := p.Notice.Kind == NoticeCode && !again.Before(p.Notice.Created.Add(codeLife)) // nobody wants a dead code
 	switch {
 	case sendErr == nil:
+		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "sent")
 		batch.Writes = []store.Write{{Key: p.key()}, {Key: doneKey(p.Notice), Value: books.Encode(done), TTL: sentKept}}
-	case IsPermanent(sendErr) || now.Sub(p.Notice.Created) >= giveUpAfter:
+	case IsPermanent(sendErr) || overdue || now.Sub(p.Notice.Created) >= giveUpAfter:
+		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "failed")
 		done.State, done.Error = DeliveryFailed, CleanText(sendErr.Error(), 300)
 		s.conf.Log.Error("a notice was given up", "application", p.Notice.Application, "notice", p.Notice.ID,
 			"channel", p.Notice.Channel, "to", p.Notice.To.Email, "tries", p.Tries, "error", done.Error)
@@ -350,13 +385,19 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 			{Key: doneKey(p.Notice), Value: books.Encode(done), TTL: failedKept},
 			s.conf.Books.Audit.Write(books.Entry{
 				At: now, Who: "system", Via: p.Notice.Channel, What: "notice.failed", Application: p.Notice.Application,
-				Subject: p.Notice.To.Email,
+				Subject: firstOf(p.Notice.To.Email, p.Notice.To.Name),
 				Detail:  map[string]string{"kind": string(p.Notice.Kind), "request": p.AskID, "error": done.Error},
 			}),
 		}
+		other, err := s.insteadOf(ctx, p, done.Error, now)
+		if err != nil {
+			return err
+		}
+		batch.Writes = append(batch.Writes, other...)
 	default:
+		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "again")
 		p.LastError = CleanText(sendErr.Error(), 300)
-		p.Due = now.Add(backoff(p.Tries))
+		p.Due = again
 		s.conf.Log.Warn("a notice could not be sent; it is tried again", "application", p.Notice.Application,
 			"notice", p.Notice.ID, "channel", p.Notice.Channel, "tries", p.Tries, "again", p.Due, "error", p.LastError)
 		batch.Writes = []store.Write{p.write()}

@@ -44,6 +44,18 @@ var (
 	// ErrPass says that a pass code is not good: wrong, used, over, somebody
 	// else's, or too many tries. Nothing tells which.
 	ErrPass = errors.New("pass code is not good")
+	// ErrCode says that a code of a second channel is not good: wrong, used or
+	// over. Nothing tells which.
+	ErrCode = errors.New("code is not good")
+	// ErrCodeTries says that too many wrong codes were typed: no code counts
+	// for a while.
+	ErrCodeTries = errors.New("too many wrong codes")
+	// ErrCodeSends says that no further code is sent for a while, or that there
+	// is no channel to send one.
+	ErrCodeSends = errors.New("no further code is sent now")
+	// ErrNoChannel says that there is no channel of a name, or that it does not
+	// reach somebody.
+	ErrNoChannel = errors.New("this channel does not reach them")
 	// ErrTooMany says that a request was not kept because too many wait; what
 	// is returned beside it can be shown.
 	ErrTooMany = errors.New("too many access requests wait")
@@ -90,6 +102,10 @@ type Application struct {
 	// Self lists the channels ("sms", "email", "web_push") through which an
 	// admin may authorise themself; empty means nobody may (threat L24).
 	Self []string
+	// SelfUsers is the channel ("sms" or "email") through which anybody may
+	// authorise themself whose address the identity source or an admin gave;
+	// empty means nobody but admins.
+	SelfUsers string
 	// GrantFor is the default end of an approval; 0 means none.
 	GrantFor time.Duration
 }
@@ -117,6 +133,9 @@ type Config struct {
 	// Notifiers are the channels, in the order in which an admin who chose
 	// none is told.
 	Notifiers []Notifier
+	// Counted is told of each try to send: the channel, the kind and the
+	// result ("sent", "again" or "failed"); nil counts nothing.
+	Counted func(channel string, kind NoticeKind, result string)
 	// Clock is the time; nil means time.Now.
 	Clock func() time.Time
 	// Log gets what no caller is there to hear; nil means slog.Default.
@@ -193,6 +212,7 @@ type Service struct {
 	// opening is held while a new request is counted and written.
 	opening sync.Mutex
 	others  map[string]others
+	turned  map[string]others
 	madeUp  map[string]madeUp
 	hubs    struct {
 		sync.Mutex
@@ -212,6 +232,9 @@ func New(c Config) *Service {
 	if c.Expiry <= 0 {
 		c.Expiry = DefaultExpiry
 	}
+	if c.Counted == nil {
+		c.Counted = func(string, NoticeKind, string) {}
+	}
 	if c.Instance == "" {
 		c.Instance = randomText(referenceLetters, 12)
 	}
@@ -221,7 +244,7 @@ func New(c Config) *Service {
 	orDefault(&c.Caps.NoticesPerHour, 20)
 	s := &Service{
 		conf: c, st: c.Books.Store, channels: map[string]Notifier{}, slots: map[string]chan struct{}{},
-		others: map[string]others{}, madeUp: map[string]madeUp{},
+		others: map[string]others{}, turned: map[string]others{}, madeUp: map[string]madeUp{},
 	}
 	s.hubs.of = map[string]*hub{}
 	for _, n := range c.Notifiers {

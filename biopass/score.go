@@ -102,17 +102,21 @@ func (m *Model) ratios(prints []*Print, probe *Print) ([]float64, error) {
 
 // ratio is the log likelihood ratio of "one typist" against "two" when traits
 // are normal with variance 1 over people and each print sees them with its
-// precisions.
+// precisions a: for each trait, half of b²/(1+a) - log(1+a) of both together,
+// less that of each alone. Logarithms are taken of a few factors at a time.
 func ratio(a, b []float64, probe traits) float64 {
-	var sum float64
+	sum, factors := 0.0, 1.0
 	for d := range a {
 		pa, pb := float64(probe.a[d]), float64(probe.b[d])
-		sum += evidence(a[d]+pa, b[d]+pb) - evidence(a[d], b[d]) - evidence(pa, pb)
+		one, two, both := 1+a[d], 1+pa, 1+a[d]+pa
+		sum += (b[d]+pb)*(b[d]+pb)/both - b[d]*b[d]/one - pb*pb/two
+		if factors *= one * two / both; d%8 == 7 {
+			sum += math.Log(factors)
+			factors = 1
+		}
 	}
-	return sum
+	return 0.5 * (sum + math.Log(factors))
 }
-
-func evidence(a, b float64) float64 { return 0.5 * (b*b/(1+a) - math.Log1p(a)) }
 
 // spread looks the standard deviation of scores up by number of keys.
 func (m *Model) spread(keys int) float64 {

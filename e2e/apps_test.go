@@ -18,12 +18,12 @@ func TestApplicationsTellARightPasswordFromAWrongOne(t *testing.T) {
 	for _, a := range Apps() {
 		t.Run(a.Name(), func(t *testing.T) {
 			site := behindCaddy(t, a)
-			marie, thief := NewClient(t), NewClient(t)
-			if who := a.Who(marie, site); who != "" {
+			julie, thief := NewClient(t), NewClient(t)
+			if who := a.Who(julie, site); who != "" {
 				t.Fatalf("knows a stranger as %q", who)
 			}
 
-			wrong := a.SignIn(thief, site, "marie", "not her password")
+			wrong := a.SignIn(thief, site, "julie", "not her password")
 			if _, tells := a.(*Adminer); a.Accepted(wrong) != tells {
 				t.Errorf("a wrong password: %d to %q", wrong.Status, wrong.Location())
 			}
@@ -31,15 +31,15 @@ func TestApplicationsTellARightPasswordFromAWrongOne(t *testing.T) {
 				t.Errorf("a wrong password signed in %q", who)
 			}
 
-			right := a.SignIn(marie, site, "marie", Accounts[0].Password)
+			right := a.SignIn(julie, site, "julie", Accounts[1].Password)
 			if !a.Accepted(right) {
 				t.Fatalf("a right password: %d\n%.500s", right.Status, right.Body)
 			}
-			a.Keep(marie, right)
-			if who := a.Who(marie, site); who != "marie" {
-				t.Errorf("knows Marie as %q", who)
+			a.Keep(julie, right)
+			if who := a.Who(julie, site); who != "julie" {
+				t.Errorf("knows Julie as %q", who)
 			}
-			marie.Open(site.URL(a.Path())).Expect(200)
+			julie.Open(site.URL(a.Path())).Expect(200)
 			if who := a.Who(NewClient(t), site); who != "" {
 				t.Errorf("knows another stranger as %q", who)
 			}
@@ -51,8 +51,8 @@ func TestAdminerAnswersTheSameToAnyPassword(t *testing.T) {
 	a := &Adminer{}
 	site := behindCaddy(t, a)
 	c := NewClient(t)
-	wrong := a.SignIn(c, site, "marie", "no")
-	if wrong.Status != 302 || !strings.Contains(wrong.Location(), "username=marie") {
+	wrong := a.SignIn(c, site, "julie", "no")
+	if wrong.Status != 302 || !strings.Contains(wrong.Location(), "username=julie") {
 		t.Errorf("a wrong password: %d to %q", wrong.Status, wrong.Location())
 	}
 	if next := c.Follow(wrong); next.Status != 403 {
@@ -63,7 +63,7 @@ func TestAdminerAnswersTheSameToAnyPassword(t *testing.T) {
 func TestDokuWikiTakesTheSessionOfAWrongPasswordAway(t *testing.T) {
 	a := DokuWiki{}
 	site := behindCaddy(t, a)
-	wrong := a.SignIn(NewClient(t), site, "marie", "no")
+	wrong := a.SignIn(NewClient(t), site, "julie", "no")
 	var deleted bool
 	for _, cookie := range wrong.Cookies {
 		deleted = deleted || strings.HasPrefix(cookie.Name, "DW") && cookie.Value == "deleted"

@@ -93,7 +93,7 @@ func TestCookiesOfASecureContextStayOnLoopback(t *testing.T) {
 	if got := c.Open(site.URL("/")).Text(); got != "1" {
 		t.Errorf("the cookie did not come back: %q", got)
 	}
-	thief.Steal(c, site.URL("/"))
+	thief.Steal(c, site.URL("/"), "__Host-x")
 	if got := thief.Open(site.URL("/")).Text(); got != "1" {
 		t.Errorf("the stolen cookie did not come: %q", got)
 	}

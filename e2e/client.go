@@ -371,8 +371,10 @@ func (c *Client) Cookie(address, name string) string {
 	return ""
 }
 
-// Steal copies all cookies for an address from another client, as somebody
-// does who read them off its disk.
+// Steal copies another client's cookies for an address, as somebody does who
+// reads them in a log or by a script of the application: all but the gate's
+// own, which no script sees and no backend gets. With names, those and no
+// other: a copy of everything, the device cookie too, is that device.
 func (c *Client) Steal(from *Client, address string, names ...string) {
 	c.t.Helper()
 	u, err := url.Parse(address)
@@ -381,9 +383,10 @@ func (c *Client) Steal(from *Client, address string, names ...string) {
 	}
 	var taken []*http.Cookie
 	for _, cookie := range from.Jar.Cookies(u) {
-		if len(names) == 0 || slices.Contains(names, cookie.Name) {
+		ours := strings.Contains(cookie.Name, "cadenas")
+		if slices.Contains(names, cookie.Name) || len(names) == 0 && !ours {
 			//nolint:gosec // a request's cookie has a name and a value only
-			taken = append(taken, &http.Cookie{Name: cookie.Name, Value: cookie.Value, Path: "/"})
+			taken = append(taken, &http.Cookie{Name: cookie.Name, Value: cookie.Value, Path: "/", Secure: strings.HasPrefix(cookie.Name, "__")})
 		}
 	}
 	if len(taken) == 0 {

@@ -35,6 +35,8 @@ type GateOptions struct {
 // "Office", 127.0.0.2 is "Laval centre"; other addresses have no name.
 type Gate struct {
 	*Caddy
+	// Backend is the application's host:port.
+	Backend       string
 	App           App
 	Name          string
 	Site, Console Site
@@ -55,12 +57,14 @@ func StartGate(t testing.TB, a App, o GateOptions, settings ...Setting) *Gate {
 		g.Mail = StartMail(t, ca)
 		settings = append(settings, Trusting(ca))
 	}
-	g.Caddy = StartCaddy(t, g.Caddyfile(a.Start(t), o), settings...)
+	g.Backend = a.Start(t)
+	g.Caddy = StartCaddy(t, g.Text(o), settings...)
 	return g
 }
 
-// Caddyfile is the text that StartGate starts, for a backend at an address.
-func (g *Gate) Caddyfile(backend string, o GateOptions) string {
+// Text is the Caddyfile that StartGate starts: another one for Reload comes
+// from other options.
+func (g *Gate) Text(o GateOptions) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("{\nauto_https off\ngrace_period 5s\n%s\ncadenas {", o.Global)
@@ -74,7 +78,7 @@ func (g *Gate) Caddyfile(backend string, o GateOptions) string {
 		line("notify email %s {\nfrom gate@example.com\nusername %s\npassword %s\ntls required\n}", g.Mail.Addr, g.Mail.User, g.Mail.Password)
 	}
 	line("%s\n}\n}", o.Cadenas)
-	line("%s {\ncadenas %s {\n%s%s\n}\nreverse_proxy %s\n}", g.Site, g.Name, g.App.Login(), o.Site, backend)
+	line("%s {\ncadenas %s {\n%s%s\n}\nreverse_proxy %s\n}", g.Site, g.Name, g.App.Login(), o.Site, g.Backend)
 	if !o.NoConsole {
 		line("%s {\ncadenas_console\n}", g.Console)
 	}

@@ -38,7 +38,7 @@ func refusedByTheGate(t *testing.T, a App, got *Answer) {
 // The login story: X1 to X3 against every application, as it comes from its
 // package.
 func TestEveryApplicationsLoginIsLearntHeldAndReleased(t *testing.T) {
-	password := Accounts[0].Password
+	password := Accounts[1].Password
 	for _, a := range Apps() {
 		t.Run(a.Name(), func(t *testing.T) {
 			g := StartGate(t, a, GateOptions{NoMail: true})
@@ -50,27 +50,27 @@ func TestEveryApplicationsLoginIsLearntHeldAndReleased(t *testing.T) {
 			if who := a.Who(thief, site); who != "" {
 				t.Fatalf("a wrong password signed in %q", who)
 			}
-			first := a.SignIn(known, site, "marie", password)
+			first := a.SignIn(known, site, "julie", password)
 			if !a.Accepted(first) {
 				t.Fatalf("with the padlock open: %d\n%.800s", first.Status, first.Body)
 			}
 			a.Keep(known, first)
-			if who := a.Who(known, site); who != "marie" {
-				t.Fatalf("with the padlock open the application knows Marie as %q", who)
+			if who := a.Who(known, site); who != "julie" {
+				t.Fatalf("with the padlock open the application knows Julie as %q", who)
 			}
-			Eventually(t, func() error { return whether(g.knows("marie"), "Marie's connection is not recorded") })
+			Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
 			if g.knows("samuel") {
 				t.Error("a wrong password made a connection")
 			}
 
 			// It closes. Whoever was there goes on.
 			g.ClosePadlock()
-			if who := a.Who(known, site); who != "marie" {
-				t.Errorf("after the closing the application knows Marie as %q", who)
+			if who := a.Who(known, site); who != "julie" {
+				t.Errorf("after the closing the application knows Julie as %q", who)
 			}
 
 			// Another device: a wrong password is the application's to refuse.
-			wrong := a.SignIn(stranger, site, "marie", "not her password")
+			wrong := a.SignIn(stranger, site, "julie", "not her password")
 			if a.Accepted(wrong) {
 				if _, tells := a.(*Adminer); !tells {
 					t.Errorf("a wrong password: %d", wrong.Status)
@@ -81,13 +81,13 @@ func TestEveryApplicationsLoginIsLearntHeldAndReleased(t *testing.T) {
 			}
 
 			// The right one waits.
-			held := a.SignIn(stranger, site, "marie", password)
+			held := a.SignIn(stranger, site, "julie", password)
 			refusedByTheGate(t, a, held)
 			if who := a.Who(stranger, site); who != "" {
 				t.Errorf("before the approval the application knows the stranger as %q", who)
 			}
 			waiting := g.Requests()
-			if len(waiting) != 1 || waiting[0].Person.User != "marie" {
+			if len(waiting) != 1 || waiting[0].Person.User != "julie" {
 				t.Fatalf("who waits: %+v", waiting)
 			}
 
@@ -99,14 +99,14 @@ func TestEveryApplicationsLoginIsLearntHeldAndReleased(t *testing.T) {
 			if who := a.Who(thief, site); who != "" {
 				t.Errorf("the stolen session signed in %q", who)
 			}
-			if who := a.Who(known, site); who != "marie" {
-				t.Errorf("after the theft the application knows Marie as %q", who)
+			if who := a.Who(known, site); who != "julie" {
+				t.Errorf("after the theft the application knows Julie as %q", who)
 			}
 
 			// Approved: what was held is released to that device, once.
-			g.Approve("marie")
+			g.Approve("julie")
 			if byToken(a) {
-				again := a.SignIn(stranger, site, "marie", password)
+				again := a.SignIn(stranger, site, "julie", password)
 				if !a.Accepted(again) {
 					t.Fatalf("approved, signed in again: %d\n%.800s", again.Status, again.Body)
 				}
@@ -118,7 +118,7 @@ func TestEveryApplicationsLoginIsLearntHeldAndReleased(t *testing.T) {
 					t.Fatalf("released: %d\n%.800s", released.Status, released.Body)
 				}
 			}
-			if who := a.Who(stranger, site); who != "marie" {
+			if who := a.Who(stranger, site); who != "julie" {
 				t.Errorf("after the approval the application knows her as %q", who)
 			}
 			stranger.Open(site.URL(a.Path())).Expect(http.StatusOK)

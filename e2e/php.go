@@ -130,9 +130,12 @@ define('DOKU_MAIN_CONF', '`+conf+`/');
 	return serve(t, "DokuWiki", wiki, "auto_prepend_file="+filepath.Join(home, "before.php"))
 }
 
-// Login names the form's field. The path is that of every page, so what is a
-// login is told by the field.
-func (DokuWiki) Login() string { return "login /doku.php {\nuser u\nsession DW*\n}\n" }
+// Login names the form's field, and the cookie of a right password. The path
+// is that of every page, so what is a login is told by the field, and that the
+// answer leads back there tells nothing.
+func (DokuWiki) Login() string {
+	return "login /doku.php {\nuser u\nsession DW*\nsuccess cookie DW*\n}\n"
+}
 
 // SignIn posts the form at the foot of the login page.
 func (DokuWiki) SignIn(c *Client, site Site, user, password string) *Answer {
@@ -250,7 +253,7 @@ func (a *Adminer) Who(c *Client, site Site) string {
 	return ""
 }
 
-// Path is the list of tables, as Marie's.
+// Path is the list of tables, as Julie's.
 func (a *Adminer) Path() string {
-	return "/adminer.php?sqlite=&username=" + Accounts[0].User + "&db=" + url.QueryEscape(a.database)
+	return "/adminer.php?sqlite=&username=" + Accounts[1].User + "&db=" + url.QueryEscape(a.database)
 }

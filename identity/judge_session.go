@@ -160,7 +160,7 @@ func judgeRow(r *row, device string, mode Mode, now time.Time) judged {
 		return judged{state: books.LoginHeld, row: r}
 	case books.LoginDeciding:
 		if mode.passes() {
-			if l.Person.Nobody() {
+			if l.Person.Nobody() || over {
 				return judged{state: books.LoginNobody, unproved: true}
 			}
 			return judged{state: books.LoginBound, row: r}

@@ -31,7 +31,7 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 	if a.Fetch = a.Fetch || typed.script; device.ID == "" {
 		return a, errors.New("carrying a login: the device has no identifier")
 	}
-	if s, err = w.stillAllowed(r, s, mode, decide); err != nil {
+	if s, err = w.stillAllowed(r, s, decide); err != nil {
 		return a, err
 	}
 	t, s, err := w.begin(r, s, device.ID, mode)
@@ -70,8 +70,8 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 // stillAllowed takes the session of a login that was bound here off a new
 // login POST where its own user may no longer come in: a login path is no
 // way for it to reach the backend.
-func (w *Watcher) stillAllowed(r *http.Request, s Session, mode Mode, decide Decide) (Session, error) {
-	if mode != Closed || s.State != books.LoginBound {
+func (w *Watcher) stillAllowed(r *http.Request, s Session, decide Decide) (Session, error) {
+	if s.State != books.LoginBound {
 		return s, nil
 	}
 	v, err := decide(r.Context(), s.Person, s.Login)

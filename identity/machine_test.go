@@ -286,6 +286,11 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			m.mortal.left.Store(-1)
 			m.undisturbed = false
 			m.reload()
+			if m.mode == identity.Open || rapid.Bool().Draw(t, "later") {
+				// Padlock open, what was being decided counts as its former
+				// user's until it is over.
+				time.Sleep(2 * time.Minute)
+			}
 		},
 		"time passes": func(t *rapid.T) {
 			time.Sleep(time.Duration(rapid.IntRange(1, 40).Draw(t, "minutes")) * time.Minute)

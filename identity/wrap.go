@@ -174,7 +174,9 @@ func (x *Writer) line(line string, now time.Time) (out string, session, keep boo
 	}
 	st := stamp{mark: markUnproved, device: x.device, made: now}
 	switch {
-	case x.s.Login.ID != "" && x.s.Login.Device == x.device && !x.s.Foreign:
+	case x.s.Login.ID != "":
+		// Also where the session was copied to this device, padlock open: so
+		// it stays its user's, whom a lock keeps out, and foreign.
 		st = stamp{mark: markLogin, login: x.s.Login.ID}
 	case x.mode == Closed:
 		st.mark = markNobody

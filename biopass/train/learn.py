@@ -92,6 +92,7 @@ def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("data")
     ap.add_argument("out")
+    ap.add_argument("--stop", type=float, default=1.0, help="share of the steps after which to stop, the rate still high")
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--steps", type=int, default=10000)
     ap.add_argument("--hidden", type=int, default=64)
@@ -122,13 +123,13 @@ def main():
     print(len(crops.people), "people", sum(p.numel() for p in net.parameters()), "parameters", vars(a), flush=True)
     opt = torch.optim.AdamW(net.parameters(), lr=a.lr, weight_decay=a.wd)
     S, Q, NF = 5, 2, 24
-    t0, step, mean, nxt = time.time(), 0, np.zeros(4), 0.2
+    t0, step, mean, nxt = time.time(), 0, np.zeros(4), 0.1
     Y0 = torch.arange(a.batch).repeat_interleave(Q)
     Y = F.one_hot(Y0, a.batch).float()
     W = Y * 8 + (1 - Y)
     while True:
         fr = step / a.steps
-        if fr >= 1:
+        if fr >= a.stop:
             break
         for g in opt.param_groups:
             g["lr"] = a.lr * min(1, step / 100 + 0.02) * (0.5 * (1 + np.cos(np.pi * fr)) + 0.005)
@@ -175,7 +176,7 @@ def main():
             print(step, "%.0fs" % (time.time() - t0), "ce %.3f bce %.4f live %.3f acc %.3f" % tuple(mean),
                   "scale %.2f bias %.2f" % (float(net.scale), float(net.bias)), flush=True)
         if fr > nxt:
-            nxt += 0.2
+            nxt += 0.1
             measure.show("step %d" % step, measure.table(*scores(pop, ema, val)))
             save(a.out + ".part", pop, ema)
     measure.show("end", measure.table(*scores(pop, ema, val)))

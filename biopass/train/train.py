@@ -9,15 +9,41 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Each network: arguments of learn.py. They differ so that they err differently.
-NETWORKS = [
-    ["--seed", "2", "--steps", "9500"],
-    ["--seed", "3", "--steps", "9500"],
-    ["--seed", "4", "--steps", "9500"],
+# Each run: its name, the run it starts from, arguments of learn.py. The networks differ so that they err differently.
+RUNS = [
+    ("first", None, ["--seed", "2", "--steps", "9500", "--stop", "0.4", "--persona", "0", "--tempo", "0.06"]),
+    ("one", "first", ["--seed", "12", "--steps", "7000", "--lr", "0.0025", "--tempo", "0.05"]),
+    ("two", None, ["--seed", "3", "--steps", "7000", "--dilations", "1,3", "--persona", "1.3", "--tempo", "0.07"]),
+    ("three", "one", ["--seed", "4", "--steps", "7000", "--persona", "1.3", "--tempo", "0.05"]),
 ]
+SHIPPED = ["one", "two", "three"]
+
+
+def train(a, keep, env):
+    """Runs what is not there yet, at most `jobs` at a time, each after the one it starts from."""
+    def path(name):
+        return str(keep / (name + ".pt"))
+    todo = [r for r in RUNS if not os.path.exists(path(r[0]))]
+    running = {}
+    while todo or running:
+        for r in list(todo):
+            name, start, args = r
+            if len(running) < a.jobs and (start is None or os.path.exists(path(start))):
+                todo.remove(r)
+                cmd = [sys.executable, str(HERE / "learn.py"), a.data, path(name), "--people", a.learn, "--val", a.choose] + args
+                with open(path(name) + ".log", "w") as log:
+                    running[name] = subprocess.Popen(cmd + (["--warm", path(start)] if start else []), env=env, stdout=log)
+        time.sleep(1)
+        for name, p in list(running.items()):
+            if p.poll() is not None:
+                del running[name]
+                if p.returncode != 0:
+                    sys.exit("learning %s failed" % name)
+    return [path(n) for n in SHIPPED]
 
 
 def main():
@@ -32,16 +58,7 @@ def main():
     keep.mkdir(parents=True, exist_ok=True)
     env = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MALLOC_MMAP_THRESHOLD_="4000000000",
                MALLOC_TRIM_THRESHOLD_="8000000000", MALLOC_TOP_PAD_="500000000")
-    paths = [str(keep / ("net%d.pt" % i)) for i in range(len(NETWORKS))]
-    todo, running = [(p, n) for p, n in zip(paths, NETWORKS) if not os.path.exists(p)], []
-    while todo or running:
-        while todo and len(running) < a.jobs:
-            p, n = todo.pop(0)
-            with open(p + ".log", "w") as log:
-                running.append(subprocess.Popen([sys.executable, str(HERE / "learn.py"), a.data, p, "--people", a.learn, "--val", a.choose] + n,
-                                                env=env, stdout=log))
-        if running.pop(0).wait() != 0:
-            sys.exit("a network failed; see the logs in %s" % keep)
+    paths = train(a, keep, env)
     os.environ.update(env)
     from export import export
     lo, hi = map(int, a.choose.split("-"))
