@@ -126,7 +126,7 @@ func (q *request) clean() {
 			h[key] = values
 		}
 	}
-	stripTrailers(q.r, append([]string{explainHeader, reasonHeader, q.handler.FactorsHeader}, q.handler.trusted...)...)
+	q.cleanTrailers()
 	if q.watcher != nil {
 		q.session = q.watcher.Clean(q.r, q.print.Device.ID, q.mode)
 		return
