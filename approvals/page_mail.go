@@ -52,7 +52,12 @@ type mailView struct {
 	Approved bool
 	Password bool
 	Unproven bool
-	At       time.Time
+	// Self says that the person let themself in; Lines are a digest's facts,
+	// InsteadOf why the notice comes by mail.
+	Self      bool
+	Lines     []string
+	InsteadOf string
+	At        time.Time
 }
 
 type mailRow struct {
@@ -69,6 +74,7 @@ func RenderMail(n Notice) (Mail, error) {
 		Style: template.CSS(mailStyle), Logo: template.URL("cid:" + MailLogoID), //nolint:gosec // both are ours
 		Approved: n.Ask.State == Approved, Password: n.Ask.LoginID != "",
 		Unproven: n.Ask.Person.Source == sourceDevice, At: n.Ask.Opened,
+		Self: n.Ask.Decision.By == ViaSelf, InsteadOf: insteadWords(c, n),
 	}
 	if v.By == "" {
 		v.By = lang.Inert(n.Ask.Decision.By, 120)
@@ -83,21 +89,31 @@ func RenderMail(n Notice) (Mail, error) {
 	switch n.Kind {
 	case NoticeOpened:
 		v.Rows = mailRows(c, n.Ask)
+		if n.Own {
+			head = "mail.own"
+		}
+	case NoticeCode:
+		v.Rows = mailRows(c, n.Ask)
 	case NoticeDecided, NoticeOutcome:
 		v.Rows = mailRows(c, n.Ask)
 		v.At = n.Ask.Decision.At
 		head += ".refused"
 		if v.Approved {
 			head = "mail." + string(n.Kind) + ".approved"
+			if n.Kind == NoticeDecided && v.Self {
+				head = "mail.decided.self"
+			}
 			// No "tonight": nobody knows when a mail is read.
 			v.Sentence = strings.NewReplacer(isolate, "", popIsolate, "").Replace(
 				widthWords(c, n.Ask.Decision.Width, n.Ask, v.Application, c.Until(n.Ask.Decision.Until, time.Time{})))
 		}
-	case NoticeDigest, NoticeSignIn:
+	case NoticeDigest:
+		v.Lines = digestWords(c, n)
+	case NoticeSignIn, NoticeTest:
 	default:
 		return Mail{}, fmt.Errorf("rendering mail: no kind %q", n.Kind)
 	}
-	pairs := []any{"who", lang.Inert(n.Ask.Who(), 60), "application", lang.Inert(v.Application, 60), "by", v.By, "count", n.More}
+	pairs := []any{"who", lang.Inert(n.Ask.Who(), 60), "application", lang.Inert(v.Application, 60), "by", v.By, "count", n.More, "code", n.Code}
 	v.Subject = lang.Inert(c.Text(head+".subject", pairs...), 200)
 	v.Heading = c.Text(head+".heading", pairs...)
 	return v.render(c)

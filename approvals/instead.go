@@ -1,0 +1,103 @@
+package approvals
+
+import (
+	"context"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/store"
+)
+
+// insteadOf are the writes that make up for a notice about a waiting request
+// that could not be sent: what the person would have got later comes now, or
+// they are told by another channel, with a word about what failed. Where a
+// code could not be sent and its person has nothing else, the approvers are
+// asked at once.
+func (s *Service) insteadOf(ctx context.Context, p parcel, why string, now time.Time) ([]store.Write, error) {
+	if p.AskID == "" || p.Notice.Kind != NoticeOpened && p.Notice.Kind != NoticeCode {
+		return nil, nil
+	}
+	ask, err := s.Get(ctx, p.Notice.Application, p.AskID)
+	if isNotFound(err) || err == ErrNotFound || err == nil && ask.State != Waiting { //nolint:errorlint // Get returns it bare
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := s.waitingFor(ctx, ask.Application, ask.ID)
+	if err != nil {
+		return nil, err
+	}
+	var mine, others []parcel
+	for _, w := range waiting {
+		switch {
+		case w.Notice.ID == p.Notice.ID || w.Notice.Kind != NoticeOpened:
+		case p.Notice.To.Email != "" && w.Notice.To.Email == p.Notice.To.Email && w.Notice.To.Admin:
+			mine = append(mine, w)
+		default:
+			others = append(others, w)
+		}
+	}
+	if len(mine) > 0 {
+		return s.hasten(mine, p, why, now), nil
+	}
+	if a, ok := s.admin(p.Notice.To.Email); ok && p.Notice.To.Admin {
+		return s.anotherChannel(a, ask, p, why, now), nil
+	}
+	if p.Notice.Kind == NoticeCode {
+		return s.hasten(others, p, "", now), nil
+	}
+	return nil, nil
+}
+
+// hasten makes what would have gone out later go out now. What an instance is
+// sending at this moment is left alone.
+func (s *Service) hasten(list []parcel, failed parcel, why string, now time.Time) []store.Write {
+	var writes []store.Write
+	for _, p := range list {
+		if p.LeaseBy != "" && p.LeaseUntil.After(now) {
+			continue
+		}
+		due := now
+		if a, ok := s.admin(p.Notice.To.Email); ok && rings(p.Notice.Channel) && !p.Notice.Own {
+			due = afterQuiet(due, a.QuietFrom, a.QuietTo)
+		}
+		if p.Tries == 0 && due.Before(p.Due) {
+			p.Due = due
+		}
+		if why != "" {
+			p.Notice.Instead, p.Notice.Why = failed.Notice.Channel, why
+		}
+		writes = append(writes, p.write())
+	}
+	return writes
+}
+
+// anotherChannel tells an approver by the first channel that was not in their
+// order, mail before all. One of their order that is not waiting any more has
+// brought the notice, or has failed like this one.
+func (s *Service) anotherChannel(a books.Admin, ask AccessRequest, failed parcel, why string, now time.Time) []store.Write {
+	tried := map[string]bool{failed.Notice.Channel: true}
+	for _, st := range s.steps(a, ask) {
+		if st.channel != failed.Notice.Channel && failed.Notice.Kind == NoticeOpened {
+			return nil // told by that one
+		}
+	}
+	if failed.Notice.Instead != "" {
+		return nil // this was a second way already
+	}
+	own := IsOwn(ask, a)
+	names := []string{channelMail, channelPush, channelSMS, channelLog}
+	for _, n := range s.conf.Notifiers {
+		names = append(names, n.Name())
+	}
+	for _, name := range names {
+		if tried[name] || !s.reaches(name, recipient(a)) || own && !s.selfChannel(ask.Application, name) {
+			continue
+		}
+		n := s.notice(NoticeOpened, ask.Application, recipient(a), name, now)
+		n.Own, n.Instead, n.Why = own, failed.Notice.Channel, why
+		return []store.Write{parcel{Notice: n, AskID: ask.ID, Due: now}.write()}
+	}
+	return nil
+}
