@@ -81,7 +81,7 @@ type Config struct {
 
 // Success is one rule about the answer to a right password.
 type Success struct {
-	// Kind is "status", "cookie", "location", "json" or "whoami".
+	// Kind is "status", "cookie", "location", "json", "page" or "whoami".
 	Kind string `json:"kind,omitempty"`
 
 	// Args are the rule's words:
@@ -90,6 +90,7 @@ type Success struct {
 	//	cookie <name>...             one of these cookies is set, and not cleared; "*" stands for any text
 	//	location <path>...           the answer leads to one of these; "*" stands for any text
 	//	json <path> [<value>...]     the JSON answer has this member, neither null nor false nor empty, or with one of these values
+	//	page <path>                  this page answers 200 to the session the login gave; {user} in it is the name that was typed
 	//	whoami                       the whoami page names somebody
 	Args []string `json:"args,omitempty"`
 }

@@ -184,6 +184,9 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 		f = finding{proofSigned, "basic authentication was not refused", bareToken("Authorization", r.Header.Get("Authorization"))}
 	}
 	who := person(typed.user, sourceLogin)
+	if page := w.cfg.page(); page != "" && f.proof != proofFailed && f.proof != proofBroken {
+		f = w.provePage(ctx, r, s, ans, page, typed.user, t, f, next)
+	}
 	if w.cfg.Whoami.Path == "" || f.proof == proofFailed || f.proof == proofBroken {
 		return f, who
 	}
@@ -191,13 +194,8 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 	if token == "" {
 		token = x.token()
 	}
-	n, err := w.whoami(ctx, r, w.carry(t.pairs(), ans.sent.Values("Set-Cookie")), token, next)
-	// The backend may have given the session a new value: without it the
-	// held answer would release a dead one.
-	ans.sent["Set-Cookie"] = append(ans.sent["Set-Cookie"], n.cookies...)
-	if len(ans.sent["Set-Cookie"]) == 0 {
-		delete(ans.sent, "Set-Cookie")
-	}
+	n, err := w.whoami(ctx, r, w.carry(t.pairs(), ans.sent.Values("Set-Cookie"), w.cfg.Whoami.Path), token, next)
+	ans.join(n.cookies)
 	switch {
 	case err != nil:
 		return finding{proofNone, "whoami did not answer", ""}, who

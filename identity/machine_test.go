@@ -231,7 +231,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 				return // a copied session that was somebody's before
 			}
 			if m.attempt.Outcome != identity.OutcomeFailed || !m.attempt.Person.Nobody() {
-				t.Fatalf("a wrong password: %s; mode %d, outcome %d, before %q, %+v", m.attempt.Reason, m.mode, m.attempt.Outcome, home, m.attempt)
+				t.Fatalf("a wrong password: %s; mode %d, outcome %d, before %q, jar %v, session %+v, log %s", m.attempt.Reason, m.mode, m.attempt.Outcome, home, b.jar, m.session, m.log)
 			}
 			for _, name := range m.asked[asked:] {
 				// The gate may be asked about the one who is in, not about

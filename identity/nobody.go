@@ -91,8 +91,11 @@ func (w *Watcher) Nobody(r *http.Request, s Session, device access.Device, mode 
 	if mode.passes() {
 		if mode == Open && s.Unproved && s.Carried {
 			// What fails here is no reason to stop anybody: the padlock is open.
-			if known, err := w.discover(r, s, device, mode, next); err == nil {
+			known, err := w.discover(r, s, device, mode, next)
+			if err == nil {
 				s = known
+			} else {
+				w.log.Warn("whoami did not tell whose session this is", "application", w.cfg.Application, "error", err)
 			}
 		}
 		return s, RightForward, nil

@@ -62,9 +62,10 @@ func judge(x exchange) finding {
 	if x.status == 0 || x.status >= 500 {
 		return finding{proofBroken, "the backend failed with " + strconv.Itoa(x.status), ""}
 	}
-	own := 0
+	own, page := 0, false
 	for _, rule := range x.rules {
-		if rule.Kind == "whoami" {
+		if rule.Kind == "whoami" || rule.Kind == "page" {
+			page = page || rule.Kind == "page"
 			continue
 		}
 		own++
@@ -74,6 +75,9 @@ func judge(x exchange) finding {
 	}
 	if own > 0 {
 		return finding{proofSigned, "success " + x.rules[0].Kind + " holds", x.token()}
+	}
+	if page && x.status < 400 {
+		return finding{proofNone, "the page tells", x.token()}
 	}
 	return x.findOut()
 }

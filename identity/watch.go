@@ -107,12 +107,19 @@ func (c Config) check() error {
 			if len(s.Args) == 0 {
 				return fmt.Errorf("login: success %s says nothing: write what it must be", s.Kind)
 			}
+		case "page":
+			if len(s.Args) != 1 || !strings.HasPrefix(s.Args[0], "/") {
+				return errors.New("login: success page takes one path that only those who signed in can see: `success page /account`")
+			}
+			if _, err := url.ParseRequestURI(pagePath(s.Args[0], "user")); err != nil {
+				return fmt.Errorf("login: success page %q is no path", s.Args[0])
+			}
 		case "whoami":
 			if c.Whoami.Path == "" {
 				return errors.New("login: success whoami needs a line `whoami <path> <json path>`")
 			}
 		default:
-			return fmt.Errorf("login: success %q is unknown: status, cookie, location, json or whoami", s.Kind)
+			return fmt.Errorf("login: success %q is unknown: status, cookie, location, json, page or whoami", s.Kind)
 		}
 	}
 	if c.Whoami.Path != "" {

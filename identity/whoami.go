@@ -27,15 +27,27 @@ type named struct {
 	cookies []string // Set-Cookie lines of the probe: the session may have rotated
 }
 
-// whoami asks the backend who the user of a session is: a new request of our
-// own, with the session's cookies (and token) only, through next, into our
-// own writer. An error means that the backend did not tell.
+// whoami asks the backend who the user of a session is: with the session's
+// cookies (and token) only, see probe. An error means that the backend did
+// not tell.
 func (w *Watcher) whoami(ctx context.Context, parent *http.Request, cookies []pair, token string, next Next) (named, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), whoamiTimeout)
-	defer cancel()
-	u, err := url.ParseRequestURI(w.cfg.Whoami.Path)
+	a, err := w.probe(ctx, parent, w.cfg.Whoami.Path, "application/json", cookies, token, next)
 	if err != nil {
 		return named{}, fmt.Errorf("asking whoami: %w", err)
+	}
+	return w.readWhoami(a)
+}
+
+// probe sends the backend a new request of our own, with a session's cookies
+// and token only, through next, into our own writer. The path is configured:
+// an answer's own Location is never followed, since an unapproved person chose
+// it.
+func (w *Watcher) probe(ctx context.Context, parent *http.Request, path, accept string, cookies []pair, token string, next Next) (*answer, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), whoamiTimeout)
+	defer cancel()
+	u, err := url.ParseRequestURI(path)
+	if err != nil {
+		return nil, err
 	}
 	probe := (&http.Request{
 		Method: http.MethodGet, URL: u, RequestURI: u.RequestURI(), Header: http.Header{},
@@ -48,7 +60,7 @@ func (w *Watcher) whoami(ctx context.Context, parent *http.Request, cookies []pa
 			probe.Header[name] = append([]string(nil), v...)
 		}
 	}
-	probe.Header.Set("Accept", "application/json")
+	probe.Header.Set("Accept", accept)
 	probe.Header.Set("Accept-Encoding", "identity")
 	if len(cookies) > 0 {
 		parts := make([]string, len(cookies))
@@ -68,13 +80,10 @@ func (w *Watcher) whoami(ctx context.Context, parent *http.Request, cookies []pa
 		probe = w.deps.Probe(probe, parent, a)
 	}
 	if err := next(a, probe); err != nil {
-		return named{}, fmt.Errorf("asking whoami: %w", err)
+		return nil, err
 	}
 	a.finish()
-	if err := ctx.Err(); err != nil {
-		return named{}, fmt.Errorf("asking whoami: %w", err)
-	}
-	return w.readWhoami(a)
+	return a, ctx.Err()
 }
 
 var errWhoami = errors.New("whoami cannot be read")
@@ -117,11 +126,11 @@ func (w *Watcher) readWhoami(a *answer) (named, error) {
 }
 
 // carry joins what an answer set to the cookies a request bore, as a browser
-// would for the whoami page.
-func (w *Watcher) carry(cookies []pair, lines []string) []pair {
+// would for the page at a path.
+func (w *Watcher) carry(cookies []pair, lines []string, path string) []pair {
 	out := append([]pair(nil), cookies...)
 	now := w.clock()
-	path, _, _ := strings.Cut(w.cfg.Whoami.Path, "?")
+	path, _, _ = strings.Cut(path, "?")
 	for _, line := range lines {
 		c := parseSetCookie(line, now)
 		if c.name == "" || OurCookie(c.name) || !covers(c.path, path) {
