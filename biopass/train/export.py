@@ -14,7 +14,7 @@ from net import Net, ratio
 
 POINTS = {"convenient": 2.0, "balanced": 1.0, "strict": 0.5}  # promised FAR in per cent
 # Typing less live than all but this share of real typing loses this many nats a unit. Chosen on the people thresholds are
-# chosen on: it takes a forgery from one recorded sequence from 24% to about 12% at FAR 1% and costs no EER.
+# chosen on: it takes a forgery from one recorded sequence from 24% to about 12% at FAR 1% and costs a tenth of EER.
 LIVE_QUANTILE, LIVE_WEIGHT = 0.1, 0.5
 KEYS = [10, 12, 14, 16, 18, 20, 22, 25, 28]
 LICENCE = ("Learnt from 136M Keystrokes, Aalto University (Dhakal, Feit, Kristensson, Oulasvirta, CHI 2018, "
