@@ -169,7 +169,7 @@ func (h *Handler) unmarshalLogin(d *caddyfile.Dispenser) error {
 			l.Token = args[0]
 		case "success":
 			if len(args) == 0 {
-				return d.Err("success takes status, cookie, location, json or whoami, and what to look for: `success status 303`")
+				return d.Err("success takes status, cookie, location, json, page or whoami, and what to look for: `success status 303`")
 			}
 			l.Success = append(l.Success, args)
 		case "whoami":
