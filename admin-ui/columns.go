@@ -152,7 +152,7 @@ func (v *visit) sides(q gridQuery, do func(c books.Connection, verdict access.Ve
 		if verdict.Shadow != nil {
 			shown = *verdict.Shadow
 		}
-		return do(c, verdict, shown.Answer == access.LetIn)
+		return do(c, shown, shown.Answer == access.LetIn)
 	})
 	if err == nil {
 		err = failed

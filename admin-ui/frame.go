@@ -76,7 +76,7 @@ func (v *visit) frame(key string, styles, scripts []string, topics ...string) (f
 	f := frame{
 		Console: pages.Console{
 			Admin: v.admin.Name, Role: v.role(), SignOut: "/sign-out?token=" + v.session.Form,
-			Here: here, Languages: v.Languages,
+			Here: here, Languages: v.Languages, Manifest: "/manifest.webmanifest",
 			Styles:  append([]string{"rooms.css"}, styles...),
 			Scripts: append([]string{"live.js"}, scripts...),
 		},

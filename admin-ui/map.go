@@ -45,9 +45,9 @@ func mapOf(list []personPlace) *mapView {
 	if len(points) == 0 {
 		return nil
 	}
-	// Some land around them, twice as wide as high, and never closer than a
-	// country: where somebody lives to the street is nobody's business.
-	width := max((maxX-minX)*1.35, (maxY-minY)*1.35*2, 90)
+	// Some land around them, twice as wide as high, and never closer than half a
+	// continent: where somebody lives to the street is nobody's business.
+	width := max((maxX-minX)*1.35, (maxY-minY)*1.35*2, 150)
 	width = min(width, 1000)
 	height := width / 2
 	left := min(max((minX+maxX-width)/2, 0), 1000-width)

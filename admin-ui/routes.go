@@ -14,11 +14,13 @@ func (c *Console) table() *http.ServeMux {
 	mux.Handle(pages.AssetPath, c.assets)
 	mux.Handle("/decide/", c.Approvals.DecideHandler(c.Session))
 	for pattern, h := range map[string]handler{
-		"GET /sign-in":        showSignIn,
-		"POST /sign-in":       askForLink,
-		"GET /enter/{token}":  showLink,
-		"POST /enter/{token}": useLink,
-		"/":                   func(*visit) error { return errNotHere },
+		"GET /sign-in":              showSignIn,
+		"POST /sign-in":             askForLink,
+		"GET /enter/{token}":        showLink,
+		"POST /enter/{token}":       useLink,
+		"GET /manifest.webmanifest": manifest,
+		"GET /worker.js":            worker,
+		"/":                         func(*visit) error { return errNotHere },
 	} {
 		mux.Handle(pattern, c.open(h))
 	}

@@ -120,7 +120,7 @@ type detail struct{ Name, Value string }
 // entryLine says an entry of the audit. A verb the catalogue lacks is shown as
 // it is written.
 func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
-	line := entryLine{ID: e.ID, At: e.At, When: v.say.When(e.At, v.now), From: e.From, Subject: lang.Inert(e.Subject, 120)}
+	line := entryLine{ID: e.ID, At: e.At, When: capital(v.say.When(e.At, v.now)), From: e.From, Subject: lang.Inert(e.Subject, 120)}
 	who, isUser := strings.CutPrefix(e.Who, "user:")
 	line.Who = v.author(who)
 	switch {
@@ -156,6 +156,9 @@ func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
 	} else if e.Subject == app {
 		line.Subject = ""
 	}
+	if e.Subject == who {
+		line.Subject, line.Href = "", "" // who did it to themself needs no second naming
+	}
 	for name, value := range e.Detail {
 		if name != "application" && name != "connection" {
 			line.Details = append(line.Details, detail{name, lang.Inert(value, 200)})
@@ -169,7 +172,7 @@ func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
 func aboutUser(e books.Entry) bool {
 	area, _, _ := strings.Cut(e.What, ".")
 	switch area {
-	case "user", "connection", "device", "login":
+	case "user", "connection", "device", "login", "session", "ask", "cancel", "expire", "approve", "refuse", "number", "code", "pass":
 		return e.Subject != ""
 	}
 	return false

@@ -135,3 +135,7 @@ for (const button of document.querySelectorAll("[data-freeze]")) {
 for (const select of document.querySelectorAll("select[data-submit]")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
+
+// Assets are kept by a service worker, so that the console opens quickly and can
+// be installed; it keeps nothing else.
+if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/worker.js").catch(() => {});
