@@ -185,7 +185,7 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 	}
 	who := person(typed.user, sourceLogin)
 	if page := w.cfg.page(); page != "" && f.proof != proofFailed && f.proof != proofBroken {
-		f = w.provePage(ctx, r, s, ans, page, typed.user, t, f, next)
+		f = w.provePage(ctx, r, s, ans, page, typed.user, f, next)
 	}
 	if w.cfg.Whoami.Path == "" || f.proof == proofFailed || f.proof == proofBroken {
 		return f, who

@@ -35,13 +35,13 @@ func pagePath(page, user string) string {
 // provePage asks for the page that only those who signed in can see: for
 // backends that answer a right password and a wrong one alike (Adminer), and
 // have no page that names the user.
-func (w *Watcher) provePage(ctx context.Context, r *http.Request, s Session, ans *answer, page, user string, t *trial, f finding, next Next) finding {
+func (w *Watcher) provePage(ctx context.Context, r *http.Request, s Session, ans *answer, page, user string, f finding, next Next) finding {
 	if !s.Person.Nobody() && (s.Person.User == user || !strings.Contains(page, userInPath)) {
 		// The session may show the page since before this login.
 		return finding{proofNone, "somebody was in before, so the page tells nothing", ""}
 	}
 	path := pagePath(page, user)
-	a, err := w.probe(ctx, r, path, "text/html,*/*;q=0.8", w.carry(t.pairs(), ans.sent.Values("Set-Cookie"), path), f.token, next)
+	a, err := w.probe(ctx, r, path, "text/html,*/*;q=0.8", w.carry(sent(r), ans.sent.Values("Set-Cookie"), path), f.token, next)
 	if err != nil {
 		return finding{proofNone, "the page did not answer", ""}
 	}
@@ -53,6 +53,20 @@ func (w *Watcher) provePage(ctx context.Context, r *http.Request, s Session, ans
 		return finding{proofFailed, "the page is not shown", ""}
 	}
 	return finding{proofSigned, "the page is shown", f.token}
+}
+
+// sent are the cookies that the login went to the backend with. A page may
+// need more of them than the session (Adminer's key, beside its session).
+func sent(r *http.Request) []pair {
+	var list []pair
+	for _, header := range r.Header["Cookie"] {
+		cookiePairs(header, func(name, value, _ string, ok bool) {
+			if ok && !OurCookie(name) {
+				list = append(list, pair{name, value})
+			}
+		})
+	}
+	return list
 }
 
 // join adds the cookies that a probe of ours was given to a login's answer:
