@@ -194,6 +194,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		for _, m := range mods.([]any) {
 			a.notifiers = append(a.notifiers, m.(approvals.Notifier))
 		}
+		if a.notifiers, err = oneChannelEach(a.notifiers); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,0 +1,168 @@
+package webhook
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/approvals"
+)
+
+// shape makes the body and the headers of a notice.
+type shape func(n approvals.Notice, c Config) ([]byte, http.Header, error)
+
+var shapes = map[string]shape{
+	"json": signed(plain), "slack": signed(slack), "teams": signed(teams), "discord": signed(discord),
+	"ntfy": ntfy, "gotify": gotify,
+}
+
+// signed is a shape that is sent as JSON, signed where there is a secret.
+func signed(make func(n approvals.Notice) any) shape {
+	return func(n approvals.Notice, c Config) ([]byte, http.Header, error) {
+		body, err := json.Marshal(make(n))
+		if err != nil {
+			return nil, nil, err
+		}
+		h := http.Header{}
+		h.Set("Content-Type", "application/json")
+		h.Set(NoticeHeader, n.ID)
+		if c.Secret != "" {
+			now := c.Clock()
+			h.Set(TimeHeader, strconv.FormatInt(now.Unix(), 10))
+			h.Set(SignatureHeader, Sign(c.Secret, now, body))
+		}
+		return body, h, nil
+	}
+}
+
+type object = map[string]any
+
+// plain is the notice as facts. The number, logins and codes are in none.
+func plain(n approvals.Notice) any {
+	brief := approvals.RenderBrief(n)
+	body := object{
+		"version": 1, "id": n.ID, "kind": n.Kind, "created": n.Created.UTC().Format(time.RFC3339),
+		"title": brief.Title, "text": strings.Join(brief.Body, "\n"), "link": n.Link,
+	}
+	if n.Application != "" {
+		body["application"] = object{"id": n.Application, "name": n.ApplicationName}
+	}
+	if n.Kind == approvals.NoticeDigest {
+		body["digest"] = object{"more": n.More, "not_kept": n.Turned, "waiting": n.StillWaiting}
+	}
+	if n.Ask.ID == "" {
+		return body
+	}
+	a := n.Ask
+	ask := object{
+		"id": a.ID, "reference": a.Reference, "state": a.State, "opened": a.Opened.UTC().Format(time.RFC3339),
+		"user": object{"id": a.Person.User, "name": a.Person.Name}, "new": a.New, "note": a.Note,
+		"device":  object{"kind": a.Device.Kind, "label": a.Device.Label},
+		"browser": object{"family": a.Browser.Family, "platform": a.Browser.Platform},
+		"place":   object{"name": a.Place.Name, "city": a.Place.City, "region": a.Place.Region, "country": a.Place.Country, "owner": a.Place.Owner},
+	}
+	if !a.State.Open() {
+		d := object{"by": a.Decision.By, "name": a.Decision.Name, "via": a.Decision.Via, "at": a.Decision.At.UTC().Format(time.RFC3339), "width": a.Decision.Width}
+		if !a.Decision.Until.IsZero() {
+			d["until"] = a.Decision.Until.UTC().Format(time.RFC3339)
+		}
+		ask["decision"] = d
+	}
+	body["request"] = ask
+	return body
+}
+
+// slack is Slack's incoming webhook, which Mattermost and Rocket.Chat read
+// too. All is plain text: nothing a stranger wrote becomes a link or calls
+// anybody (threat L14).
+func slack(n approvals.Notice) any {
+	b := approvals.RenderBrief(n)
+	text := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(b.Text())
+	blocks := []object{{"type": "section", "text": object{"type": "plain_text", "text": cut(b.Text(), 2900), "emoji": false}}}
+	if n.Link != "" {
+		blocks = append(blocks, object{"type": "actions", "elements": []object{{
+			"type": "button", "text": object{"type": "plain_text", "text": cut(b.Button, 70)}, "url": n.Link,
+		}}})
+	}
+	return object{"text": cut(text, 2900), "mrkdwn": false, "unfurl_links": false, "blocks": blocks}
+}
+
+// markdown escapes what chats take for marks.
+var markdown = strings.NewReplacer(
+	`\`, `\\`, "*", `\*`, "_", `\_`, "~", `\~`, "`", "\\`", "|", `\|`, ">", `\>`, "<", `\<`,
+	"[", `\[`, "]", `\]`, "(", `\(`, ")", `\)`, "#", `\#`, "@", "@\u2060",
+)
+
+// teams is an adaptive card in the envelope that Teams' workflows take.
+func teams(n approvals.Notice) any {
+	b := approvals.RenderBrief(n)
+	body := []object{{"type": "TextBlock", "text": markdown.Replace(b.Title), "weight": "bolder", "size": "medium", "wrap": true}}
+	for _, line := range b.Body {
+		body = append(body, object{"type": "TextBlock", "text": markdown.Replace(line), "wrap": true})
+	}
+	card := object{
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body,
+	}
+	if n.Link != "" {
+		card["actions"] = []object{{"type": "Action.OpenUrl", "title": b.Button, "url": n.Link}}
+	}
+	return object{"type": "message", "attachments": []object{{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}}}
+}
+
+func discord(n approvals.Notice) any {
+	b := approvals.RenderBrief(n)
+	embed := object{"title": cut(markdown.Replace(b.Title), 250), "description": cut(markdown.Replace(strings.Join(b.Body, "\n")), 2000)}
+	if n.Link != "" {
+		embed["url"] = n.Link
+	}
+	return object{"username": "Cadenas", "embeds": []object{embed}, "allowed_mentions": object{"parse": []string{}}}
+}
+
+// ntfy posts the text to a topic, the rest in headers (RFC 2047 for what is
+// not ASCII).
+func ntfy(n approvals.Notice, c Config) ([]byte, http.Header, error) {
+	b := approvals.RenderBrief(n)
+	h := http.Header{}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Title", mime.BEncoding.Encode("utf-8", cut(b.Title, 200)))
+	h.Set("Tags", "lock")
+	h.Set("Priority", map[bool]string{true: "4", false: "3"}[n.Kind == approvals.NoticeOpened])
+	if n.Link != "" {
+		h.Set("Click", n.Link)
+	}
+	if c.Secret != "" {
+		h.Set("Authorization", "Bearer "+c.Secret)
+	}
+	text := strings.Join(b.Body, "\n")
+	if text == "" {
+		text = b.Title
+	}
+	return []byte(cut(text, 3000)), h, nil
+}
+
+func gotify(n approvals.Notice, c Config) ([]byte, http.Header, error) {
+	b := approvals.RenderBrief(n)
+	body := object{"title": b.Title, "message": cut(strings.Join(b.Body, "\n"), 3000), "priority": 5}
+	if n.Link != "" {
+		body["extras"] = object{"client::notification": object{"click": object{"url": n.Link}}}
+	}
+	data, err := json.Marshal(body)
+	h := http.Header{}
+	h.Set("Content-Type", "application/json")
+	if c.Secret != "" {
+		h.Set("X-Gotify-Key", c.Secret)
+	}
+	return data, h, err
+}
+
+// cut shortens to a number of characters.
+func cut(s string, limit int) string {
+	runes := []rune(s)
+	if len(runes) <= limit {
+		return s
+	}
+	return string(runes[:limit-1]) + "…"
+}
