@@ -176,9 +176,9 @@ def main():
             print(step, "%.0fs" % (time.time() - t0), "ce %.3f bce %.4f live %.3f acc %.3f" % tuple(mean),
                   "scale %.2f bias %.2f" % (float(net.scale), float(net.bias)), flush=True)
         if fr > nxt:
-            nxt += 0.1
             measure.show("step %d" % step, measure.table(*scores(pop, ema, val)))
-            save(a.out + ".part", pop, ema)
+            save("%s.%d" % (a.out, round(100 * nxt)), pop, ema)
+            nxt += 0.1
     measure.show("end", measure.table(*scores(pop, ema, val)))
     save(a.out, pop, ema)
 

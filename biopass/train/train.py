@@ -13,12 +13,13 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Each run: its name, the run it starts from, arguments of learn.py. The networks differ so that they err differently.
+# Each run: its name, the run it starts from ("one.80": as that was after 80% of its steps), arguments of learn.py. The
+# networks differ so that they err differently.
 RUNS = [
     ("first", None, ["--seed", "2", "--steps", "9500", "--stop", "0.4", "--persona", "0", "--tempo", "0.06"]),
     ("one", "first", ["--seed", "12", "--steps", "7000", "--lr", "0.0025", "--tempo", "0.05"]),
-    ("two", None, ["--seed", "3", "--steps", "7000", "--dilations", "1,3", "--persona", "1.3", "--tempo", "0.07"]),
-    ("three", "one", ["--seed", "4", "--steps", "7000", "--persona", "1.3", "--tempo", "0.05"]),
+    ("two", "one.80", ["--seed", "4", "--steps", "4000", "--lr", "0.0025", "--persona", "1.3", "--tempo", "0.05", "--stop", "0.4"]),
+    ("three", "first", ["--seed", "5", "--steps", "3000", "--tempo", "0.07", "--stop", "0.4"]),
 ]
 SHIPPED = ["one", "two", "three"]
 
@@ -26,7 +27,8 @@ SHIPPED = ["one", "two", "three"]
 def train(a, keep, env):
     """Runs what is not there yet, at most `jobs` at a time, each after the one it starts from."""
     def path(name):
-        return str(keep / (name + ".pt"))
+        name, _, share = name.partition(".")
+        return str(keep / (name + ".pt")) + ("." + share if share else "")
     todo = [r for r in RUNS if not os.path.exists(path(r[0]))]
     running = {}
     while todo or running:
