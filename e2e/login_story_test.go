@@ -94,7 +94,7 @@ func TestEveryApplicationsLoginIsLearntHeldAndReleased(t *testing.T) {
 			// A session that is stolen from the known device is worth nothing.
 			thief.Bearer = known.Bearer
 			if !byToken(a) {
-				thief.Steal(known, site.URL("/"))
+				thief.Steal(known, site.URL(a.Path()))
 			}
 			if who := a.Who(thief, site); who != "" {
 				t.Errorf("the stolen session signed in %q", who)

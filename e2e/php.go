@@ -219,7 +219,7 @@ include '`+share+`/adminer.php';
 // Login names the field, and the page that tells a right password from a
 // wrong one.
 func (*Adminer) Login() string {
-	return "login /adminer.php {\nuser auth[username]\nsession adminer_sid\n}\n"
+	return "login /adminer.php {\nuser auth[username]\nsession adminer_sid\nsuccess page /adminer.php?sqlite=&username={user}\n}\n"
 }
 
 // SignIn posts the form.
