@@ -60,12 +60,19 @@ func newLogins(application string, b *books.Books, clock func() time.Time) (*log
 
 func (l *logins) key(id string) string { return l.books.Logins.Key(l.application, id) }
 
-// get returns a login from memory or the store; false where it has none.
+// get returns a login from memory or the store; false where it has none. A
+// store that does not answer leaves what is in memory good for as long again:
+// how long people go on without it is the gate's to say (threat L21).
 func (l *logins) get(ctx context.Context, id string, now time.Time) (*row, bool, error) {
-	if r, ok := l.rows.GetIfPresent(id); ok && now.Sub(r.since) < freshFor {
+	r, remembered := l.rows.GetIfPresent(id)
+	if remembered && now.Sub(r.since) < freshFor {
 		return r, true, nil
 	}
-	return l.read(ctx, id, now)
+	fresh, ok, err := l.read(ctx, id, now)
+	if err != nil && remembered && now.Sub(r.since) < 2*freshFor {
+		return r, true, nil
+	}
+	return fresh, ok, err
 }
 
 // read returns a login from the store.

@@ -145,8 +145,9 @@ func (v *values) at(hashed string) string { return books.Key(v.application, "ses
 // get tells what became of a value. That nothing is known of it is never
 // remembered: the next instant another instance may know.
 func (v *values) get(ctx context.Context, hashed string, now time.Time) (*value, error) {
-	if val, ok := v.memory.GetIfPresent(hashed); ok && now.Sub(val.since) < freshFor {
-		return val, nil
+	old, remembered := v.memory.GetIfPresent(hashed)
+	if remembered && now.Sub(old.since) < freshFor {
+		return old, nil
 	}
 	v.mu.Lock()
 	epoch := v.epoch
@@ -155,6 +156,9 @@ func (v *values) get(ctx context.Context, hashed string, now time.Time) (*value,
 	if errors.Is(err, store.ErrNotFound) {
 		v.forget(hashed)
 		return &value{}, nil
+	}
+	if err != nil && remembered && now.Sub(old.since) < 2*freshFor {
+		return old, nil // as with logins
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading what became of a session: %w", err)
