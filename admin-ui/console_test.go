@@ -147,7 +147,7 @@ func (b *browser) send(r *http.Request) answer {
 	if m := formToken.FindStringSubmatch(string(body)); m != nil {
 		b.token = m[1] + m[2]
 	}
-	return answer{res, string(body)}
+	return answer{res, strings.ReplaceAll(string(body), "\u00a0", " ")}
 }
 
 var formToken = regexp.MustCompile(`name="token" value="([^"]+)"|/sign-out\?token=([\w-]+)`)

@@ -75,7 +75,7 @@ func (v *visit) frame(key string, styles, scripts []string, topics ...string) (f
 	here := v.here()
 	f := frame{
 		Console: pages.Console{
-			Admin: v.admin.Name, Role: v.role(), SignOut: "/sign-out?token=" + v.session.Form,
+			Admin: v.admin.Name, Account: "/account", Role: v.role(), SignOut: "/sign-out?token=" + v.session.Form,
 			Here: here, Languages: v.Languages, Manifest: "/manifest.webmanifest",
 			Styles:  append([]string{"rooms.css"}, styles...),
 			Scripts: append([]string{"live.js"}, scripts...),

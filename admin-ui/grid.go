@@ -220,12 +220,12 @@ func (v *visit) eachConnection(q gridQuery, do func(books.Connection) bool) erro
 
 // wanted reports whether a connection is among those asked for. The verdict is
 // asked last: it costs most.
-func (v *visit) wanted(q gridQuery, c books.Connection, names map[string]bool) (bool, error) {
+func (v *visit) wanted(q gridQuery, c books.Connection, names map[string]string) (bool, error) {
 	if (q.Kind != "" && string(c.Device.Kind) != q.Kind) || (q.Browser != "" && lang.Inert(c.Browser.Family, 0) != q.Browser) ||
 		(q.Place != "" && placeWord(c.Place) != q.Place) || (q.Device != "" && c.Device.ID != q.Device) {
 		return false, nil
 	}
-	if q.Search != "" && !names[c.User] && !found(q.Search, c) {
+	if q.Search != "" && !found(q.Search, c, names[c.User]) {
 		return false, nil
 	}
 	if q.State == "" {
@@ -252,10 +252,10 @@ func (v *visit) wanted(q gridQuery, c books.Connection, names map[string]bool) (
 	return true, nil
 }
 
-// found reports whether the words of a search are in what a connection says by
-// itself.
-func found(search string, c books.Connection) bool {
-	return contains(search, c.User, c.Device.Label, c.Browser.Family, c.Browser.Platform,
+// found reports whether the words of a search are in what a connection says,
+// its user's name and address among it.
+func found(search string, c books.Connection, name string) bool {
+	return contains(search, name, c.User, c.Device.Label, c.Browser.Family, c.Browser.Platform,
 		c.Place.Name, c.Place.City, c.Place.Region, c.Place.Country, c.Place.Owner, c.Place.Address.String())
 }
 
@@ -270,16 +270,21 @@ func contains(search string, texts ...string) bool {
 	return true
 }
 
-// searchNames returns the users whose name or address a search finds: a
-// connection knows the user name only.
-func (v *visit) searchNames(search string) (map[string]bool, error) {
-	names := map[string]bool{}
-	if search == "" {
+// searchNames returns the name and address of those users in whom a word of a
+// search is found: a connection knows the user name only.
+func (v *visit) searchNames(search string) (map[string]string, error) {
+	names := map[string]string{}
+	words := strings.Fields(search)
+	if len(words) == 0 {
 		return names, nil
 	}
 	err := v.eachUser(func(u books.User) bool {
-		if contains(search, u.User, u.Name, u.Email) {
-			names[u.User] = true
+		text := u.Name + "\n" + u.Email
+		for _, word := range words {
+			if contains(word, text) {
+				names[u.User] = text
+				break
+			}
 		}
 		return len(names) < gridScan
 	})

@@ -101,7 +101,7 @@ func showPeople(v *visit) error {
 	}
 	var list []*sighting
 	for _, s := range seen {
-		if page.Search == "" || found[s.user] || contains(page.Search, s.user) {
+		if page.Search == "" || contains(page.Search, s.user, found[s.user]) {
 			list = append(list, s)
 		}
 	}

@@ -59,7 +59,7 @@ func showRules(v *visit) error {
 		return err
 	}
 	for _, r := range list {
-		if r.Ended(v.now) || (page.Search != "" && !found[r.User] && !contains(page.Search, r.User, r.Group, r.Place.String(), r.Browser.String(), string(r.Kind), r.Author, r.Note)) {
+		if r.Ended(v.now) || (page.Search != "" && !contains(page.Search, found[r.User], r.User, r.Group, r.Place.String(), r.Browser.String(), string(r.Kind), r.Author, r.Note)) {
 			continue
 		}
 		if page.Count++; len(page.Rules) == ruleRows {

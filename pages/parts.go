@@ -32,6 +32,8 @@ type Door struct {
 type Console struct {
 	// Admin and Role are who is signed in, for people.
 	Admin, Role string
+	// Account is the address of the admin's own page; empty for none.
+	Account string
 	// Rooms are the entries of the navigation, in order.
 	Rooms []Room
 	// SignOut is where the sign-out form posts; empty for no form.
