@@ -2,191 +2,254 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/maypok86/otter/v2"
 
 	"github.com/cadenas-gateway/cadenas/access"
 )
 
-// JWTConfig says where a token stands and what makes it good.
+// JWTConfig says which tokens are believed (RFC 7519, RFC 7517).
 type JWTConfig struct {
-	// Cookie or Header bears the token; one of them. In Authorization it is
-	// behind "Bearer".
-	Cookie, Header string
-	// JWKS is the address of the issuer's keys. They are fetched at first
-	// need, kept, and fetched again when a token names one that is not there.
+	// JWKS is the address of the issuer's keys. Required.
 	JWKS string
-	// Issuer and Audience must be those of the token. Both are required: a
-	// token made for another application of the same issuer is nobody's.
+	// Cookie or Header is where the token is; neither means the Authorization
+	// header's bearer token.
+	Cookie, Header string
+	// Issuer and Audience must be the token's iss and among its aud; empty
+	// leaves them unchecked.
 	Issuer, Audience string
-	// Algorithms are those accepted; nil means RS256, ES256 and EdDSA. None
-	// that is symmetric can be chosen: the keys are public.
+	// User is the claim with the user; empty means "sub". Groups is the claim
+	// with groups, a list or a text with commas; empty for none. Name and
+	// Email are claims for people; empty means "name" and "email".
+	User, Groups, Name, Email string
+	// Algorithms are those believed. Default: RS256, RS384, RS512, PS256,
+	// PS384, PS512, ES256, ES384, ES512, EdDSA. Shared secrets and "none" never are.
 	Algorithms []string
-	// User and Groups are the claims that name them; "" means "sub" for the
-	// user and no groups.
-	User, Groups string
-	// Client fetches the keys; nil means one with a timeout of ten seconds.
+	// Client fetches the keys; nil means one with a time-out of 10 seconds.
 	Client *http.Client
-	// Clock tells the time; nil means time.Now.
+	// Clock is the time; nil means time.Now.
 	Clock func() time.Time
 }
 
-// JWT takes the user from a signed token.
+var asymmetric = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// maxToken bounds what is taken for a token, in bytes.
+const maxToken = 16 << 10
+
+// JWT takes the user from a signed token. A token that is absent, over, or not
+// what the configuration wants names nobody; keys that cannot be fetched are
+// an error.
 type JWT struct {
-	cfg        JWTConfig
-	keys       oidc.KeySet
-	algorithms []jose.SignatureAlgorithm
+	conf     JWTConfig
+	verifier *oidc.IDTokenVerifier
+	fetches  *fetches
+	known    *otter.Cache[[sha256.Size]byte, verified]
 }
 
-// leeway is how far clocks may be apart.
-const leeway = time.Minute
+// verified is a token that was good, until when.
+type verified struct {
+	person access.Person
+	until  time.Time
+}
 
-// NewJWT checks cfg and makes the source. It fetches nothing.
-func NewJWT(cfg JWTConfig) (*JWT, error) {
-	switch {
-	case (cfg.Cookie == "") == (cfg.Header == ""):
-		return nil, errors.New("identity jwt: name the cookie or the header that bears the token")
-	case !strings.HasPrefix(cfg.JWKS, "https://") && !strings.HasPrefix(cfg.JWKS, "http://"):
-		return nil, fmt.Errorf("identity jwt: %q is no address of keys (JWKS)", cfg.JWKS)
-	case cfg.Issuer == "" || cfg.Audience == "":
-		return nil, errors.New("identity jwt: issuer and audience are required")
+// NewJWT checks a configuration. The keys are fetched at the first token.
+func NewJWT(conf JWTConfig) (*JWT, error) {
+	if !strings.HasPrefix(conf.JWKS, "https://") && !strings.HasPrefix(conf.JWKS, "http://") {
+		return nil, fmt.Errorf("jwt: jwks %q is no http(s) address", conf.JWKS)
 	}
-	if cfg.User == "" {
-		cfg.User = "sub"
+	if conf.Cookie != "" && conf.Header != "" {
+		return nil, errors.New("jwt: the token is in a cookie or in a header, not both")
 	}
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now
+	if len(conf.Algorithms) == 0 {
+		conf.Algorithms = asymmetric
 	}
-	if cfg.Client == nil {
-		cfg.Client = &http.Client{Timeout: 10 * time.Second}
-	}
-	if cfg.Algorithms == nil {
-		cfg.Algorithms = []string{string(jose.RS256), string(jose.ES256), string(jose.EdDSA)}
-	}
-	j := &JWT{cfg: cfg}
-	for _, name := range cfg.Algorithms {
-		switch a := jose.SignatureAlgorithm(name); a {
-		case jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA:
-			j.algorithms = append(j.algorithms, a)
-		default:
-			return nil, fmt.Errorf("identity jwt: algorithm %q is not accepted", name)
+	for _, a := range conf.Algorithms {
+		if !contains(asymmetric, a) {
+			return nil, fmt.Errorf("jwt: algorithm %q is not believed: use one of %s", a, strings.Join(asymmetric, ", "))
 		}
 	}
-	j.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), cfg.Client), cfg.JWKS)
-	return j, nil
+	for _, def := range []struct {
+		into *string
+		text string
+	}{{&conf.User, "sub"}, {&conf.Name, "name"}, {&conf.Email, "email"}} {
+		if *def.into == "" {
+			*def.into = def.text
+		}
+	}
+	if conf.Clock == nil {
+		conf.Clock = time.Now
+	}
+	if conf.Client == nil {
+		conf.Client = &http.Client{Timeout: 10 * time.Second}
+	}
+	known, err := otter.New(&otter.Options[[sha256.Size]byte, verified]{MaximumSize: 10_000})
+	if err != nil {
+		return nil, fmt.Errorf("jwt: %w", err)
+	}
+	f := &fetches{next: conf.Client.Transport, clock: conf.Clock}
+	client := *conf.Client
+	client.Transport = f
+	keys := oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &client), conf.JWKS)
+	return &JWT{conf: conf, known: known, fetches: f, verifier: oidc.NewVerifier(conf.Issuer, keys, &oidc.Config{
+		ClientID: conf.Audience, SkipClientIDCheck: conf.Audience == "", SkipIssuerCheck: conf.Issuer == "",
+		SupportedSigningAlgs: conf.Algorithms, Now: conf.Clock,
+	})}, nil
 }
 
-// Identify implements Source. A request without a token names nobody; one
-// whose token is not good is an error, and so is one with two tokens.
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Identify implements Source.
 func (j *JWT) Identify(r *http.Request) (access.Person, error) {
-	raw, err := j.token(r)
-	if err != nil || raw == "" {
+	token := j.token(r)
+	if token == "" || len(token) > maxToken || strings.Count(token, ".") != 2 {
+		return access.Person{}, nil
+	}
+	key, now := sha256.Sum256([]byte(token)), j.conf.Clock()
+	if v, ok := j.known.GetIfPresent(key); ok && now.Before(v.until) {
+		return v.person, nil
+	}
+	t, err := j.verifier.Verify(r.Context(), token)
+	if err != nil {
+		if failed := j.fetches.trouble(); failed != nil {
+			return access.Person{}, fmt.Errorf("jwt: fetching the issuer's keys: %w", failed)
+		}
+		return access.Person{}, nil
+	}
+	p, err := j.person(t)
+	if err != nil {
 		return access.Person{}, err
 	}
-	p, err := j.verify(r.Context(), raw)
-	if err != nil {
-		return access.Person{}, fmt.Errorf("identity jwt: %w", err)
+	if p.User != "" {
+		// Not longer than some minutes: the issuer's keys may be withdrawn.
+		until := now.Add(5 * time.Minute)
+		if t.Expiry.Before(until) {
+			until = t.Expiry
+		}
+		j.known.Set(key, verified{p, until})
 	}
 	return p, nil
 }
 
-func (j *JWT) token(r *http.Request) (string, error) {
-	var found []string
-	if j.cfg.Cookie != "" {
-		for _, c := range r.CookiesNamed(j.cfg.Cookie) {
-			found = append(found, c.Value)
+// token is the one token of a request; of two nobody can tell which is meant.
+func (j *JWT) token(r *http.Request) string {
+	switch {
+	case j.conf.Cookie != "":
+		if c := r.CookiesNamed(j.conf.Cookie); len(c) == 1 {
+			return c[0].Value
 		}
-	} else {
-		for _, v := range r.Header.Values(j.cfg.Header) {
-			if strings.EqualFold(j.cfg.Header, "Authorization") {
-				scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
-				if !strings.EqualFold(scheme, "bearer") {
-					continue
-				}
-				v = rest
-			}
-			found = append(found, strings.TrimSpace(v))
+		return ""
+	case j.conf.Header != "":
+		if v := r.Header.Values(j.conf.Header); len(v) == 1 {
+			return strings.TrimSpace(strings.TrimPrefix(v[0], "Bearer "))
 		}
+		return ""
 	}
-	switch len(found) {
-	case 0:
-		return "", nil
-	case 1:
-		return found[0], nil
+	v := r.Header.Values("Authorization")
+	if len(v) != 1 || len(v[0]) < 7 || !strings.EqualFold(v[0][:7], "bearer ") {
+		return ""
 	}
-	return "", fmt.Errorf("identity jwt: %d tokens in one request: %w", len(found), ErrDisagree)
+	return strings.TrimSpace(v[0][7:])
 }
 
-func (j *JWT) verify(ctx context.Context, raw string) (access.Person, error) {
-	// The algorithm is checked before a key is looked for: "none" and the
-	// symmetric ones never get there.
-	token, err := jwt.ParseSigned(raw, j.algorithms)
-	if err != nil {
-		return access.Person{}, fmt.Errorf("reading the token: %w", err)
-	}
-	if _, err := j.keys.VerifySignature(ctx, raw); err != nil {
-		return access.Person{}, fmt.Errorf("checking the signature: %w", err)
-	}
-	var standard jwt.Claims
+func (j *JWT) person(t *oidc.IDToken) (access.Person, error) {
 	var claims map[string]any
-	// "Unsafe" is the library's word for a signature it has not checked
-	// itself; the line above has.
-	if err := token.UnsafeClaimsWithoutVerification(&standard, &claims); err != nil {
-		return access.Person{}, fmt.Errorf("reading the claims: %w", err)
+	if err := t.Claims(&claims); err != nil {
+		return access.Person{}, fmt.Errorf("jwt: reading claims: %w", err)
 	}
-	if standard.Expiry == nil {
-		return access.Person{}, errors.New("the token has no end")
+	name, _ := claims[j.conf.User].(string)
+	if name == "" {
+		return access.Person{}, nil
 	}
-	if err := standard.ValidateWithLeeway(jwt.Expected{
-		Issuer: j.cfg.Issuer, AnyAudience: jwt.Audience{j.cfg.Audience}, Time: j.cfg.Clock(),
-	}, leeway); err != nil {
-		return access.Person{}, err
-	}
-	user, err := Canonical(claimText(claims, j.cfg.User))
+	user, err := Canonical(name)
 	if err != nil {
-		return access.Person{}, fmt.Errorf("claim %s: %w", j.cfg.User, err)
+		return access.Person{}, fmt.Errorf("jwt: claim %s: %w", j.conf.User, err)
 	}
 	p := access.Person{User: user, Source: "jwt"}
-	p.Name, _ = Canonical(claimText(claims, "name"))
-	p.Email, _ = Canonical(claimText(claims, "email"))
-	if j.cfg.Groups != "" {
-		p.Groups = claimList(member(claims, j.cfg.Groups))
+	if text, ok := claims[j.conf.Name].(string); ok {
+		p.Name, _ = Canonical(text) // for people only
+	}
+	if text, ok := claims[j.conf.Email].(string); ok {
+		p.Email, _ = Canonical(text)
+	}
+	switch g := claims[j.conf.Groups].(type) {
+	case string:
+		p.Groups = groups(g)
+	case []any:
+		for _, one := range g {
+			if text, ok := one.(string); ok {
+				if name, err := Canonical(text); err == nil {
+					p.Groups = append(p.Groups, name)
+				}
+			}
+		}
 	}
 	return p, nil
 }
 
-func claimText(claims map[string]any, path string) string {
-	switch v := member(claims, path).(type) {
-	case string:
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	return ""
+// fetches keeps tokens with made-up key identifiers from making us ask the
+// issuer for each: once in ten seconds is enough for a rotation.
+type fetches struct {
+	next  http.RoundTripper
+	clock func() time.Time
+
+	mu     sync.Mutex
+	last   time.Time
+	failed error
 }
 
-func claimList(v any) []string {
-	switch t := v.(type) {
-	case string:
-		return groups(t)
-	case []any:
-		var names []string
-		for _, x := range t {
-			if s, ok := x.(string); ok {
-				if name, err := Canonical(s); err == nil {
-					names = append(names, name)
-				}
-			}
+var errTooSoon = errors.New("the keys were fetched a moment ago")
+
+// RoundTrip implements http.RoundTripper.
+func (f *fetches) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	now := f.clock()
+	if !f.last.IsZero() && now.Sub(f.last) < 10*time.Second {
+		err := f.failed
+		f.mu.Unlock()
+		if err == nil {
+			err = errTooSoon
 		}
-		return names
+		return nil, err
 	}
-	return nil
+	f.last = now
+	f.mu.Unlock()
+	next := f.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	resp, err := next.RoundTrip(r)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4096))
+		err = errors.Join(fmt.Errorf("the issuer answered %s", resp.Status), resp.Body.Close())
+	}
+	f.mu.Lock()
+	f.failed = err
+	f.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// trouble is why the last fetch failed; nil where it did not.
+func (f *fetches) trouble() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
 }

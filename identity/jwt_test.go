@@ -1,4 +1,4 @@
-package identity_test
+package identity
 
 import (
 	"crypto/ecdsa"
@@ -7,186 +7,188 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
-
-	"github.com/cadenas-gateway/cadenas/identity"
 )
 
-// issuer is an issuer of tokens with its page of keys.
+// issuer is an issuer of tokens with a page of keys.
 type issuer struct {
 	key     *ecdsa.PrivateKey
 	id      string
-	fetched atomic.Int32
-	server  *httptest.Server
+	fetched atomic.Int64
+	down    atomic.Bool
+	*httptest.Server
 }
 
 func newIssuer(t *testing.T) *issuer {
 	t.Helper()
-	i := &issuer{}
-	i.rotate(t, "first")
-	i.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := &issuer{key: key, id: "one"}
+	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		i.fetched.Add(1)
-		json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: i.id, Algorithm: "ES256", Use: "sig"}}})
+		if i.down.Load() {
+			http.Error(w, "down", http.StatusBadGateway)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: i.id, Algorithm: "ES256", Use: "sig"}}})
 	}))
-	t.Cleanup(i.server.Close)
+	t.Cleanup(i.Close)
 	return i
 }
 
-func (i *issuer) rotate(t *testing.T, id string) {
+func (i *issuer) token(t *testing.T, kid string, c claims) string {
 	t.Helper()
-	var err error
-	if i.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		t.Fatal(err)
-	}
-	i.id = id
-}
-
-func (i *issuer) sign(t *testing.T, claims map[string]any) string {
-	t.Helper()
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: i.key, KeyID: i.id}}, nil)
+	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: i.key}, (&jose.SignerOptions{}).WithHeader("kid", kid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := jwt.Signed(s).Claims(claims).Serialize()
+	text, err := jwt.Signed(s).Claims(map[string]any(c)).Serialize()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return raw
+	return text
 }
 
-func good() map[string]any {
-	return map[string]any{
-		"iss": "https://id.example", "aud": []string{"shop"}, "sub": "ann", "exp": time.Now().Add(time.Hour).Unix(),
-		"groups": []string{"staff", "admins"}, "email": "ann@example.com",
+type claims map[string]any
+
+func good(change ...func(claims)) claims {
+	c := claims{"iss": "https://id.example.com", "aud": "gate", "sub": "julie", "exp": time.Now().Add(time.Hour).Unix(), "groups": []string{"staff", "night"}, "name": "Julie T."}
+	for _, f := range change {
+		f(c)
 	}
+	return c
 }
 
-func jwtSource(t *testing.T, i *issuer) *identity.JWT {
-	t.Helper()
-	j, err := identity.NewJWT(identity.JWTConfig{
-		Header: "Authorization", JWKS: i.server.URL, Issuer: "https://id.example", Audience: "shop", Groups: "groups",
-	})
+func TestJWT(t *testing.T) {
+	i, other := newIssuer(t), newIssuer(t)
+	j, err := NewJWT(JWTConfig{JWKS: i.URL, Issuer: "https://id.example.com", Audience: "gate", Groups: "groups"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return j
-}
-
-func bearing(token string) *http.Request {
-	r := httptest.NewRequest("GET", "/", nil)
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
+	shared, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: make([]byte, 32)}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return r
+	hmac, err := jwt.Signed(shared).Claims(map[string]any(good())).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, header, user string }{
+		{"a good token names its user", "Bearer " + i.token(t, "one", good()), "julie"},
+		{"a good token a second time", "bearer " + i.token(t, "one", good()), "julie"},
+		{"no token names nobody", "", ""},
+		{"somebody else's key names nobody", "Bearer " + other.token(t, "one", good()), ""},
+		{"a token that is over names nobody", "Bearer " + i.token(t, "one", good(func(c claims) { c["exp"] = time.Now().Add(-time.Minute).Unix() })), ""},
+		{"a token for another audience names nobody", "Bearer " + i.token(t, "one", good(func(c claims) { c["aud"] = "mail" })), ""},
+		{"a token of another issuer names nobody", "Bearer " + i.token(t, "one", good(func(c claims) { c["iss"] = "https://evil.example.com" })), ""},
+		{"a token without user names nobody", "Bearer " + i.token(t, "one", good(func(c claims) { delete(c, "sub") })), ""},
+		{"a shared secret is not believed", "Bearer " + hmac, ""},
+		{"a token without signature is not believed", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJqdWxpZSJ9.", ""},
+		{"basic authentication is no token", "Basic anVsaWU6eA==", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			if c.header != "" {
+				r.Header.Set("Authorization", c.header)
+			}
+			p, err := j.Identify(r)
+			if err != nil || p.User != c.user {
+				t.Fatalf("user %q, %v", p.User, err)
+			}
+			if c.user != "" && !slices.Equal(p.Groups, []string{"staff", "night"}) {
+				t.Errorf("groups %v", p.Groups)
+			}
+		})
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+i.token(t, "one", good(func(c claims) { c["sub"] = "ju\x00lie" })))
+	if p, err := j.Identify(r); err == nil {
+		t.Errorf("a name with a control character: %v", p)
+	}
 }
 
-func TestX4_AJWTNamesTheUser(t *testing.T) {
+func TestJWTInACookieAndTwoOfThem(t *testing.T) {
 	i := newIssuer(t)
-	j := jwtSource(t, i)
-	p, err := j.Identify(bearing(i.sign(t, good())))
-	if err != nil || p.User != "ann" || len(p.Groups) != 2 || p.Email != "ann@example.com" {
-		t.Fatalf("%+v, %v", p, err)
+	j, err := NewJWT(JWTConfig{JWKS: i.URL, Cookie: "token"})
+	if err != nil {
+		t.Fatal(err)
 	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.AddCookie(&http.Cookie{Name: "token", Value: i.token(t, "one", good())})
+	if p, err := j.Identify(r); err != nil || p.User != "julie" {
+		t.Errorf("%v %v", p, err)
+	}
+	r.AddCookie(&http.Cookie{Name: "token", Value: i.token(t, "one", good(func(c claims) { c["sub"] = "marie" }))})
+	if p, err := j.Identify(r); err != nil || !p.Nobody() {
+		t.Errorf("two tokens: %v %v", p, err)
+	}
+}
+
+func TestThreat_L4_KeysThatCannotBeFetchedLetNobodyIn(t *testing.T) {
+	i := newIssuer(t)
+	i.down.Store(true)
+	j, err := NewJWT(JWTConfig{JWKS: i.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+i.token(t, "one", good()))
 	for range 5 {
-		if _, err := j.Identify(bearing(i.sign(t, good()))); err != nil {
-			t.Fatal(err)
+		if p, err := j.Identify(r); err == nil || !p.Nobody() {
+			t.Errorf("%v %v", p, err)
 		}
 	}
 	if n := i.fetched.Load(); n != 1 {
-		t.Errorf("the keys were fetched %d times", n)
-	}
-	i.rotate(t, "second")
-	if p, err := j.Identify(bearing(i.sign(t, good()))); err != nil || p.User != "ann" {
-		t.Fatalf("after a rotation: %+v, %v", p, err)
-	}
-	if p, err := j.Identify(bearing("")); err != nil || !p.Nobody() {
-		t.Fatalf("without a token: %+v, %v", p, err)
+		t.Errorf("asked %d times in a moment", n)
 	}
 }
 
-func TestAJWTThatIsNotGoodIsAnError(t *testing.T) {
-	i, other := newIssuer(t), newIssuer(t)
-	j := jwtSource(t, i)
-	with := func(name string, v any) string {
-		c := good()
-		if v == nil {
-			delete(c, name)
-		} else {
-			c[name] = v
-		}
-		return i.sign(t, c)
+func TestMadeUpKeyIdentifiersDoNotMakeUsAsk(t *testing.T) {
+	i, now := newIssuer(t), time.Now()
+	j, err := NewJWT(JWTConfig{JWKS: i.URL, Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
 	}
-	symmetric := func() string {
-		s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(strings.Repeat("k", 32))}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, err := jwt.Signed(s).Claims(good()).Serialize()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
+	ask := func(kid string) string {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+i.token(t, kid, good()))
+		p, _ := j.Identify(r)
+		return p.User
 	}
-	parts := strings.Split(i.sign(t, good()), ".")
-	for name, token := range map[string]string{
-		"another issuer":             with("iss", "https://evil.example"),
-		"another audience":           with("aud", "bank"),
-		"no audience":                with("aud", nil),
-		"it is over":                 with("exp", time.Now().Add(-time.Hour).Unix()),
-		"it has no end":              with("exp", nil),
-		"it has not begun":           with("nbf", time.Now().Add(time.Hour).Unix()),
-		"it names nobody":            with("sub", nil),
-		"a name with a control":      with("sub", "ann\x00"),
-		"a device's name":            with("sub", "device:laptop"),
-		"signed by another":          other.sign(t, good()),
-		"a symmetric signature":      symmetric(),
-		"no signature":               parts[0] + "." + parts[1] + ".",
-		"the algorithm none":         "eyJhbGciOiJub25lIn0." + parts[1] + ".",
-		"no token at all":            "hello",
-		"its payload was exchanged":  parts[0] + "." + strings.Split(i.sign(t, map[string]any{"sub": "eve"}), ".")[1] + "." + parts[2],
-		"its header was made longer": parts[0] + "A." + parts[1] + "." + parts[2],
-	} {
-		if p, err := j.Identify(bearing(token)); err == nil {
-			t.Errorf("%s: accepted as %+v", name, p)
-		}
+	if ask("one") != "julie" {
+		t.Fatal("the first token")
 	}
-	r := bearing(i.sign(t, good()))
-	r.Header.Add("Authorization", "Bearer "+i.sign(t, good()))
-	if _, err := j.Identify(r); err == nil {
-		t.Error("two tokens were accepted")
+	for _, kid := range []string{"a", "b", "c", "d"} {
+		ask(kid)
 	}
-	i.server.Close()
-	fresh := jwtSource(t, i)
-	if _, err := fresh.Identify(bearing(i.sign(t, good()))); err == nil {
-		t.Error("without its keys a token was accepted")
+	if n := i.fetched.Load(); n > 2 {
+		t.Errorf("asked %d times in a moment", n)
+	}
+	i.id = "two"
+	now = now.Add(11 * time.Second)
+	if ask("two") != "julie" {
+		t.Error("a rotated key is not learnt")
 	}
 }
 
-func TestAJWTSourceIsCheckedWhenItIsMade(t *testing.T) {
-	base := identity.JWTConfig{Header: "X", JWKS: "https://id.example/keys", Issuer: "i", Audience: "a"}
-	for name, change := range map[string]func(c *identity.JWTConfig){
-		"nowhere to look":         func(c *identity.JWTConfig) { c.Header = "" },
-		"two places to look":      func(c *identity.JWTConfig) { c.Cookie = "c" },
-		"no keys":                 func(c *identity.JWTConfig) { c.JWKS = "keys.json" },
-		"no issuer":               func(c *identity.JWTConfig) { c.Issuer = "" },
-		"no audience":             func(c *identity.JWTConfig) { c.Audience = "" },
-		"a symmetric algorithm":   func(c *identity.JWTConfig) { c.Algorithms = []string{"HS256"} },
-		"the algorithm none":      func(c *identity.JWTConfig) { c.Algorithms = []string{"none"} },
-		"an unknown one, besides": func(c *identity.JWTConfig) { c.Algorithms = []string{"RS256", "XX"} },
+func TestJWTConfigurationsThatCannotWork(t *testing.T) {
+	for name, c := range map[string]JWTConfig{
+		"no keys":             {},
+		"keys from a file":    {JWKS: "/etc/keys"},
+		"a shared secret":     {JWKS: "https://id.example.com", Algorithms: []string{"HS256"}},
+		"no algorithm at all": {JWKS: "https://id.example.com", Algorithms: []string{"none"}},
+		"cookie and header":   {JWKS: "https://id.example.com", Cookie: "a", Header: "b"},
 	} {
-		c := base
-		change(&c)
-		if _, err := identity.NewJWT(c); err == nil {
-			t.Errorf("%s: accepted", name)
+		if _, err := NewJWT(c); err == nil {
+			t.Errorf("%s: taken", name)
 		}
-	}
-	if _, err := identity.NewJWT(base); err != nil {
-		t.Error(err)
 	}
 }

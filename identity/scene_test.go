@@ -512,3 +512,5 @@ func (g *gateway) dump() string {
 	}
 	return out.String()
 }
+
+func (g *gateway) ringNow() *seal.Ring { return g.ring }

@@ -143,7 +143,7 @@ var userNames = set("username", "user_name", "user", "login", "login_name", "log
 	"benutzer", "benutzername", "usuario", "usr", "j_username", "os_username", "login_username", "loginid", "login_id", "account_name", "signin")
 
 // shortNames are looked at when none of userNames is there.
-var shortNames = set("u", "name", "log", "account", "id", "code", "nom", "phone", "mobile", "member", "tx_username")
+var shortNames = set("u", "name", "log", "account", "nom", "phone", "mobile", "member", "tx_username")
 
 func set(names ...string) map[string]bool {
 	m := make(map[string]bool, len(names))
