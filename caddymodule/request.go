@@ -81,9 +81,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	if strings.HasPrefix(r.URL.Path, ownPath) {
 		return q.own()
 	}
-	if preflight(r) {
-		identity.Bare(r)
-		return next.ServeHTTP(w, r)
+	if q.mode == identity.Closed && preflight(r) {
+		barePreflight(r)
+		return next.ServeHTTP(q.w, r)
 	}
 	q.page = fingerprint.Navigation(r) || formPost(r)
 	q.place = s.run.place(q.print.Address, q.session.Person.User)
@@ -141,12 +141,6 @@ func (q *request) mayBeTold(token string) bool {
 	}
 	end, err := time.Parse(time.RFC3339, string(until))
 	return err == nil && q.now.Before(end)
-}
-
-// preflight reports whether r is a true CORS preflight, which never bears
-// credentials.
-func preflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // formPost reports whether a person sent a form and looks at what comes back.

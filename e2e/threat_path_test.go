@@ -26,16 +26,24 @@ func mutations() []string {
 	var all []string
 	for _, up := range ups {
 		for _, first := range separators {
-			for _, second := range []string{"/", "%2f", "\\", "%5c", "//", ";/"} {
-				all = append(all, "/parents"+first+up+second+"admin", "/parents/x"+first+up+second+up+second+"admin")
+			for _, second := range []string{"/", "%2f", "\\"} {
+				all = append(all, "/parents"+first+up+second+"admin")
 			}
+			all = append(all, "/parents/x"+first+up+first+up+"/admin")
 		}
 	}
-	for _, begin := range []string{"", "/", "//", "/.", "/./", "/%2e/", "/;", "/;/", "/x/..", "/x/%2e%2e", "\\", "/\\", "%2f", "/%2f", "/%00", "/%09", "/%20", "/.%2f", "/parents/..", "/admin/..", "/admin/..;", "/admin/%2e%2e", "/admin%2f.."} {
-		for _, name := range []string{"parents", "PARENTS", "Parents", "%70arents", "p%61rents", "parent%73", "%2570arents", "parents.", "parents%2e", "parents;x", "parents%00", "parents%20", "parent\u017f", "parent%c5%bf"} {
-			for _, end := range endings {
-				all = append(all, begin+"/"+name+"/admin"+end, begin+"/"+name+end, begin+"/admin/"+name+end, begin+"/admin"+end)
-			}
+	for _, begin := range []string{
+		"", "/", "//", "/.", "/./", "/%2e/", "/;", "/;/", "/x/..", "/x/%2e%2e", "\\", "/\\", "%2f", "/%2f", "/%00", "/%09", "/%20", "/.%2f",
+		"/parents/..", "/admin/..", "/admin/..;", "/admin/%2e%2e", "/admin%2f..",
+	} {
+		for _, name := range []string{
+			"parents", "PARENTS", "Parents", "%70arents", "p%61rents", "parent%73", "%2570arents", "parents.", "parents%2e", "parents;x", "parents%00", "parents%20",
+			"parent\u017f", "parent%c5%bf",
+		} {
+			all = append(all, begin+"/"+name+"/admin", begin+"/admin/"+name+"/x")
+		}
+		for _, end := range endings {
+			all = append(all, begin+"/parents/admin"+end, begin+"/admin"+end)
 		}
 	}
 	for _, end := range endings {
@@ -68,7 +76,9 @@ func readings(target string) []string {
 		},
 		func(s string) string { s, _, _ = strings.Cut(s, "\x00"); return s },
 		func(s string) string { s, _, _ = strings.Cut(s, "?"); s, _, _ = strings.Cut(s, "#"); return s },
-		func(s string) string { return strings.NewReplacer("\xc0\xae", ".", "\xc0\xaf", "/", "∕", "/", "．", ".").Replace(s) },
+		func(s string) string {
+			return strings.NewReplacer("\xc0\xae", ".", "\xc0\xaf", "/", "∕", "/", "．", ".").Replace(s)
+		},
 		func(s string) string {
 			for strings.Contains(s, "//") {
 				s = strings.ReplaceAll(s, "//", "/")
@@ -301,13 +311,25 @@ func TestThreat_L7_NoHeaderQueryOrMethodChangesTheDecision(t *testing.T) {
 		}
 	}
 	for _, trick := range []string{
-		"X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE", "X-HTTP-Method_Override: DELETE", "X_HTTP_Method_Override: DELETE",
-		"X-Original-URL: /admin/delete", "X-Rewrite-URL: /admin/delete", "Content-Length: 14\r\n\r\n_method=DELETE",
+		"X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE", "X_HTTP_Method_Override: DELETE", "X.HTTP.Method.Override: DELETE",
+		"X-Original-URL: /admin/delete", "X-Rewrite-URL: /admin/delete", "X-Forwarded-Method: DELETE", "X-Forwarded-Uri: /admin/delete", "Content-Type: application/json",
 	} {
-		try(site, "OPTIONS /admin HTTP/1.1", append(preflight, "X-Who: stranger", trick)...)
-		try(form, "OPTIONS /admin HTTP/1.1", append(preflight, trick)...)
+		for _, where := range []Site{site, form} {
+			_, _, _ = speak(t, where.Port, say("OPTIONS /admin HTTP/1.1", where.host(), append(preflight, "X-Who: stranger", trick)...))
+			name, _, _ := strings.Cut(trick, ":")
+			for _, seen := range backend.take() {
+				if got := seen.folded(name); len(got) > 0 || seen.Method != "OPTIONS" || seen.URI != "/admin" {
+					t.Errorf("a preflight with %q reached the backend as %s %s with %q", trick, seen.Method, seen.URI, got)
+				}
+			}
+		}
 	}
-	try(site, "OPTIONS /admin?_method=DELETE HTTP/1.1", append(preflight, "X-Who: stranger")...)
+	for _, body := range []string{"Content-Length: 14\r\n\r\n_method=DELETE", "Transfer-Encoding: chunked\r\n\r\ne\r\n_method=DELETE\r\n0"} {
+		_, _, _ = speak(t, site.Port, "OPTIONS /admin HTTP/1.1\r\nHost: "+site.host()+"\r\n"+strings.Join(append(preflight, "X-Who: stranger", body), "\r\n")+"\r\n\r\n")
+		if seen := backend.take(); len(seen) > 0 {
+			t.Errorf("a preflight with a body reached the backend")
+		}
+	}
 }
 
 // L6: the host that is judged is the host that is meant: whatever is written
