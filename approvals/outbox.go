@@ -20,6 +20,8 @@ const (
 	leaseFor     = time.Minute // longer than sendTimeout, or two instances send
 	firstBackoff = 5 * time.Second
 	lastBackoff  = time.Hour
+	// helpAfter is after how many failures another channel is used too.
+	helpAfter = 3
 )
 
 // parcel is a notice on its way.
@@ -39,6 +41,8 @@ type parcel struct {
 	LeaseUntil time.Time
 	Tries      int
 	LastError  string
+	// Helped says that another channel was asked to make up for this one.
+	Helped bool
 
 	// raw is what the store holds.
 	raw []byte

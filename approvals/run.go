@@ -398,9 +398,18 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "again")
 		p.LastError = CleanText(sendErr.Error(), 300)
 		p.Due = again
+		if !p.Helped && (p.Tries >= helpAfter || again.Sub(now) > time.Minute) {
+			// It goes on trying; meanwhile another way is used.
+			p.Helped = true
+			other, err := s.insteadOf(ctx, p, p.LastError, now)
+			if err != nil {
+				return err
+			}
+			batch.Writes = append(batch.Writes, other...)
+		}
 		s.conf.Log.Warn("a notice could not be sent; it is tried again", "application", p.Notice.Application,
 			"notice", p.Notice.ID, "channel", p.Notice.Channel, "tries", p.Tries, "again", p.Due, "error", p.LastError)
-		batch.Writes = []store.Write{p.write()}
+		batch.Writes = append(batch.Writes, p.write())
 	}
 	err := ignoreConflict(s.st.Apply(ctx, batch))
 	if err != nil {

@@ -108,7 +108,7 @@ func (run *running) approvalsConfig() approvals.Config {
 				if s.name == id {
 					return approvals.Application{
 						Name: id, SamePlace: s.policy.SamePlace, SameBrowser: s.policy.SameBrowser,
-						GrantFor: time.Duration(s.handler.GrantFor), Self: s.handler.selfChannels(),
+						GrantFor: time.Duration(s.handler.GrantFor), Self: s.handler.selfChannels(), SelfUsers: s.handler.selfUsers(),
 					}
 				}
 			}
@@ -291,6 +291,17 @@ func (s *site) configure(g *gate.Gate) {
 		pinned = &closed
 	}
 	g.Configure(gate.Application{Name: s.name, Policy: s.policy, Pinned: pinned, CanClose: s.canClose})
+}
+
+// selfUsers is the notifier over which anybody may authorise themself.
+func (h *Handler) selfUsers() string {
+	switch h.Self {
+	case "sms":
+		return "sms"
+	case "mail":
+		return "email"
+	}
+	return ""
 }
 
 // selfChannels are the notifiers over which an admin may authorise themself.

@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -160,27 +159,8 @@ func explain(host string, answer *http.Response, said string, now time.Time) err
 		code == http.StatusRequestEntityTooLarge, code == http.StatusUnsupportedMediaType, code == http.StatusUnprocessableEntity:
 		return &approvals.PermanentError{Err: err}
 	}
-	if wait, ok := RetryAfter(answer.Header, now); ok {
+	if wait, ok := approvals.RetryAfter(answer.Header, now); ok {
 		return &approvals.LaterError{Err: err, After: wait}
 	}
 	return err
-}
-
-// RetryAfter reads the header of that name: seconds or a date (RFC 9110).
-func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if text == "" {
-		return 0, false
-	}
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil { // Discord's has a fraction
-		if seconds < 0 || seconds > 86400 {
-			return 0, false
-		}
-		return time.Duration(seconds * float64(time.Second)), true
-	}
-	at, err := http.ParseTime(text)
-	if err != nil || !at.After(now) {
-		return 0, false
-	}
-	return at.Sub(now), true
 }

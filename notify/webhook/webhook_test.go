@@ -235,7 +235,7 @@ func TestWhatAReceiverAnswersDecidesWhetherToTryAgain(t *testing.T) {
 		}
 	}
 	at := time.Date(2026, 11, 20, 14, 0, 0, 0, time.UTC)
-	if d, ok := RetryAfter(http.Header{"Retry-After": {"Fri, 20 Nov 2026 14:05:00 GMT"}}, at); !ok || d != 5*time.Minute {
+	if d, ok := approvals.RetryAfter(http.Header{"Retry-After": {"Fri, 20 Nov 2026 14:05:00 GMT"}}, at); !ok || d != 5*time.Minute {
 		t.Errorf("a date: %s", d)
 	}
 }
