@@ -61,10 +61,6 @@ type Config struct {
 	// treats every session cookie alike, whatever its domain.
 	CookieDomain string `json:"cookie_domain,omitempty"`
 
-	// Clients lets clients that keep no cookies in (mobile apps, WebDAV,
-	// curl): the credential is then the device.
-	Clients bool `json:"clients,omitempty"`
-
 	// KeepAuthorization says that an identity source reads the Authorization
 	// header: it is then left on the request.
 	KeepAuthorization bool `json:"-"`

@@ -183,8 +183,9 @@ func (n *names) set(c setCookie, proved bool) bool {
 }
 
 func (n *names) learn(folded string, s shape) {
-	old, ok := n.seen.Load().Names[folded]
-	if (ok && old == s) || (!ok && len(n.seen.Load().Names) >= maxNames) {
+	// The first shape stands: a cookie that is set in two ways by turns must
+	// not cost a write each time.
+	if _, ok := n.seen.Load().Names[folded]; ok || len(n.seen.Load().Names) >= maxNames {
 		return
 	}
 	n.update(func(l *learnt) { l.Names[folded] = s })

@@ -80,6 +80,9 @@ func (t *taken) load(ctx context.Context) error {
 	q := store.Query{Prefix: books.Prefix(t.application, "taken"), KeysOnly: true, Limit: 1000}
 	for {
 		entries, err := t.st.Range(ctx, q)
+		if err != nil && t.set.Load() != nil {
+			return nil // those known stand; the next request asks again
+		}
 		if err != nil {
 			return fmt.Errorf("reading the sessions that changed hands: %w", err)
 		}

@@ -736,6 +736,50 @@ func TestTwoFactorsOfTheBackendsOwn(t *testing.T) {
 	}
 }
 
+// Adminer answers a wrong password with the same 302; only the page behind it
+// tells. There is no JSON that names the user.
+func TestTrap_ABackendThatAnswersRightAndWrongAlike(t *testing.T) {
+	cfg := config()
+	cfg.Success = []identity.Success{{Kind: "page", Args: []string{"/db?username={user}"}}}
+	g := newGateway(t, cfg)
+	g.backend.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		c, _ := r.Cookie("sid")
+		switch {
+		case r.URL.Path == "/login" && r.Method == http.MethodPost:
+			form, _ := url.ParseQuery(string(g.backend.last().body))
+			id := g.backend.begin("")
+			if passwords[form.Get("user")] == form.Get("pass") {
+				id = g.backend.begin(form.Get("user"))
+			}
+			g.backend.setSession(w, id)
+			w.Header().Set("Location", "/login?username=x")
+			w.WriteHeader(http.StatusFound)
+		case r.URL.Path == "/db":
+			if u := g.backend.sessions[c.Value]; u == "" || u != r.URL.Query().Get("username") {
+				w.WriteHeader(http.StatusForbidden)
+			}
+		default:
+			return false
+		}
+		return true
+	}
+	b := g.browser("laptop")
+	b.allow("ann")
+	b.get("/login")
+	b.signIn("ann", "wrong")
+	if g.attempt.Outcome != identity.OutcomeFailed {
+		t.Fatalf("a wrong password: %+v", g.attempt)
+	}
+	b.signIn("ann", passwords["ann"])
+	if g.attempt.Outcome != identity.OutcomeReleased || text(b.get("/home")) != "hello ann" {
+		t.Fatalf("the right one: %+v", g.attempt)
+	}
+	b.signIn("bob&username=ann", "wrong")
+	if g.attempt.Outcome != identity.OutcomeFailed {
+		t.Fatalf("a name that would change the path: %+v", g.attempt)
+	}
+}
+
 func TestTheNameIsWhoamisSpelling(t *testing.T) {
 	cfg := config()
 	cfg.Whoami = identity.Whoami{Path: "/me", JSON: "user.name"}
