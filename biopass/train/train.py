@@ -13,15 +13,13 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Each run: its name, the run it starts from ("one.80": as that was after 80% of its steps), arguments of learn.py. The
-# networks differ so that they err differently.
+# Each run: its name, the run it starts from ("first.20": as that was after 20% of its steps), arguments of learn.py.
 RUNS = [
     ("first", None, ["--seed", "2", "--steps", "9500", "--stop", "0.4", "--persona", "0", "--tempo", "0.06"]),
     ("one", "first", ["--seed", "12", "--steps", "7000", "--lr", "0.0025", "--tempo", "0.05"]),
-    ("two", "one.80", ["--seed", "4", "--steps", "4000", "--lr", "0.0025", "--persona", "1.3", "--tempo", "0.05", "--stop", "0.4"]),
-    ("three", "first", ["--seed", "5", "--steps", "3000", "--tempo", "0.07", "--stop", "0.4"]),
 ]
-SHIPPED = ["one", "two", "three"]
+# The networks of the model file. More than one are fused; each costs its time again.
+SHIPPED = ["one"]
 
 
 def train(a, keep, env):
