@@ -147,7 +147,7 @@ func (g *Gate) heard(ctx context.Context, ev store.Event) {
 	case "login":
 		if len(parts) > 2 {
 			recheck(ctx, g.sockets.matching(nil, func(s *Socket) bool {
-				return s.Login == parts[2] && s.key.application == app
+				return s.Login == parts[2] && s.Application == app
 			}))
 		}
 	}
@@ -160,7 +160,7 @@ func (g *Gate) changed(ctx context.Context, app string) {
 	} else {
 		g.application(app).epoch.Add(1)
 	}
-	recheck(ctx, g.sockets.matching(nil, func(s *Socket) bool { return app == "" || s.key.application == app }))
+	recheck(ctx, g.sockets.matching(nil, func(s *Socket) bool { return app == "" || s.Application == app }))
 }
 
 // changedPerson forgets one person, in one application or, with "", in all.
