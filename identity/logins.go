@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,7 @@ func (l *logins) get(ctx context.Context, id string, now time.Time) (*row, bool,
 
 // read returns a login from the store.
 func (l *logins) read(ctx context.Context, id string, now time.Time) (*row, bool, error) {
+	id = strings.Clone(id) // it may lie in scratch memory: see stamp.login
 	l.mu.Lock()
 	epoch := l.epoch
 	l.mu.Unlock()

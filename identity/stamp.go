@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/cadenas-gateway/cadenas/seal"
 )
@@ -32,7 +33,8 @@ const nobodyLife = 30 * 24 * time.Hour
 // stamp is one opened stamp.
 type stamp struct {
 	mark mark
-	// login is the row's ID, for markLogin; its device is in the row.
+	// login is the row's ID, for markLogin; its device is in the row. It lies
+	// in the caller's scratch memory: whoever keeps it makes a copy.
 	login string
 	// device and made are for the other marks.
 	device string
@@ -92,7 +94,11 @@ func openStamp(ring *seal.Ring, application, name, plain, text string, scratch *
 	}
 	switch m := mark(p[0]); m {
 	case markLogin:
-		return stamp{mark: m, login: string(p[1:])}, true
+		// No copy: it is asked for in memory and let go of.
+		if len(p) < 2 {
+			return stamp{}, false
+		}
+		return stamp{mark: m, login: unsafe.String(&p[1], len(p)-1)}, true //nolint:gosec // p lies in scratch: see stamp.login
 	case markNobody, markUnproved:
 		if len(p) < 5 {
 			return stamp{}, false

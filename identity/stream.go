@@ -12,15 +12,17 @@ type streams struct {
 	mu       sync.Mutex
 	byDevice map[string]map[*stream]struct{}
 	byLogin  map[string]map[*stream]struct{}
+	cut      func(device, login string) // may be nil
 }
 
 type stream struct{ cancel context.CancelFunc }
 
-func newStreams() *streams {
-	return &streams{byDevice: map[string]map[*stream]struct{}{}, byLogin: map[string]map[*stream]struct{}{}}
+func newStreams(cut func(device, login string)) *streams {
+	return &streams{cut: cut, byDevice: map[string]map[*stream]struct{}{}, byLogin: map[string]map[*stream]struct{}{}}
 }
 
-// Stream returns a context that ends when the login of s ends, or when
+// Stream is for a handler without an account of its own (Deps.Cut). It
+// returns a context that ends when the login of s ends, or when
 // somebody signs in anew on its device: for WebSockets and event streams.
 // Call done when the request is over.
 func (w *Watcher) Stream(ctx context.Context, s Session, deviceID string) (streamed context.Context, done func()) {
@@ -56,8 +58,19 @@ func drop(m map[string]map[*stream]struct{}, key string, x *stream) {
 	}
 }
 
-func (s *streams) endDevice(id string) { s.end(s.byDevice, id) }
-func (s *streams) endLogin(id string)  { s.end(s.byLogin, id) }
+func (s *streams) endDevice(id string) {
+	s.end(s.byDevice, id)
+	if s.cut != nil && id != "" {
+		s.cut(id, "")
+	}
+}
+
+func (s *streams) endLogin(id string) {
+	s.end(s.byLogin, id)
+	if s.cut != nil && id != "" {
+		s.cut("", id)
+	}
+}
 
 func (s *streams) end(m map[string]map[*stream]struct{}, id string) {
 	s.mu.Lock()

@@ -59,7 +59,7 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = time.Minute
 	}
-	w := &Watcher{cfg: cfg, deps: deps, clock: deps.Clock, log: deps.Log, login: parseTarget(cfg.Path), streams: newStreams()}
+	w := &Watcher{cfg: cfg, deps: deps, clock: deps.Clock, log: deps.Log, login: parseTarget(cfg.Path), streams: newStreams(deps.Cut)}
 	if w.clock == nil {
 		w.clock = time.Now
 	}

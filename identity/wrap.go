@@ -35,7 +35,14 @@ type Writer struct {
 // must be in rw.Header() before. Where a handler may return without writing
 // anything, call Finish.
 func (w *Watcher) Wrap(rw http.ResponseWriter, r *http.Request, s Session, deviceID string, mode Mode) *Writer {
-	return &Writer{ResponseWriter: rw, w: w, r: r, s: s, device: deviceID, mode: mode, ours: rw.Header()["Set-Cookie"]}
+	x := new(Writer)
+	w.WrapIn(x, rw, r, s, deviceID, mode)
+	return x
+}
+
+// WrapIn is Wrap with a writer that is part of a larger struct.
+func (w *Watcher) WrapIn(x *Writer, rw http.ResponseWriter, r *http.Request, s Session, deviceID string, mode Mode) {
+	*x = Writer{ResponseWriter: rw, w: w, r: r, s: s, device: deviceID, mode: mode, ours: rw.Header()["Set-Cookie"]}
 }
 
 // WriteHeader implements http.ResponseWriter.
