@@ -41,6 +41,8 @@ type personPage struct {
 	Rows                  []gridRow
 	History               []entryLine
 	MayEdit, SeveralScope bool
+	// Applications are those a pass can be given for.
+	Applications []choice
 }
 
 // scope is how the person is treated in one application, or in all.
@@ -126,6 +128,7 @@ func showPerson(v *visit) error {
 	page := personPage{
 		frame: f, User: user, Who: lang.Inert(called(u), 120), Email: u.Email, Mobile: u.Mobile, Language: u.Language,
 		Href: personHref(user), Columns: columnsAddress("", user), MayEdit: v.all(),
+		Applications: v.applicationChoices(""),
 	}
 	if u.Name != "" && u.Name != user {
 		page.Sub = lang.Inert(user, 120)

@@ -58,6 +58,7 @@ func (c *Console) table() *http.ServeMux {
 		"POST /people":                                addPerson,
 		"POST /people/{user}/treat":                   treatPerson,
 		"POST /people/{user}/exempt":                  exemptPerson,
+		"POST /people/{user}/pass":                    givePass,
 		"POST /people/{user}/edit":                    editPerson,
 		"POST /people/{user}/devices/{device}/name":   renameDevice,
 		"POST /people/{user}/devices/{device}/forget": forgetDevice,

@@ -726,3 +726,28 @@ func TestALinkFromAnotherSiteGoesOnFromHere(t *testing.T) {
 		t.Errorf("from here without a session: %s", again.Header.Get("Location"))
 	}
 }
+
+func TestX16_APassIsGivenByPhone(t *testing.T) {
+	h := build(t, fixture.Marie)
+	h.connection("one", nil)
+	b := h.signIn(fixture.Marie.Email)
+	b.get("/people/julie")
+	a := b.post("/people/julie/pass", "application", "register")
+	code := regexp.MustCompile(`pass-code[^>]*>([^<]+)<`).FindStringSubmatch(a.body)
+	if a.StatusCode != http.StatusOK || code == nil {
+		t.Fatalf("got %d", a.StatusCode)
+	}
+	ask, _, err := h.asks.Open(t.Context(), approvals.Ask{
+		Application: "register", Person: access.Person{User: "julie"}, Device: access.Device{ID: "new", Kind: access.Phone},
+		Browser: access.Browser{Family: "Safari"}, Place: access.Place{Name: "Home"}, New: []access.Part{access.PartDevice}, Asked: access.Approval,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := h.asks.UsePass(t.Context(), "register", ask.ID, code[1]); err != nil || now.State != approvals.Approved {
+		t.Errorf("used: %s, %v", now.State, err)
+	}
+	if list := b.get("/activity.json"); strings.Contains(list.body, code[1]) {
+		t.Error("the audit holds the code")
+	}
+}
