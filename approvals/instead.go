@@ -31,7 +31,7 @@ func (s *Service) insteadOf(ctx context.Context, p parcel, why string, now time.
 	var mine, others []parcel
 	for _, w := range waiting {
 		switch {
-		case w.Notice.ID == p.Notice.ID || w.Notice.Kind != NoticeOpened:
+		case w.Notice.ID == p.Notice.ID || w.Notice.Kind != NoticeOpened || w.Notice.Channel == p.Notice.Channel && w.Notice.To == p.Notice.To:
 		case p.Notice.To.Email != "" && w.Notice.To.Email == p.Notice.To.Email && w.Notice.To.Admin:
 			mine = append(mine, w)
 		default:

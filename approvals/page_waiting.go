@@ -31,6 +31,9 @@ type WaitingPage struct {
 	// Biopass is where four words are typed instead; empty where that is not
 	// offered.
 	Biopass string
+	// Code says by which second channel the person got a code with which they
+	// let themself in; nil where there is no such way.
+	Code *CodeSent
 	// Release is set once approved while the login's answer is held.
 	Release *Release
 	// Continue is where an approved person goes when no answer is held, and
@@ -42,12 +45,18 @@ type WaitingPage struct {
 	// TooLate tells the second from the first.
 	SignInAgain, TooLate bool
 	SignIn               string
-	// Said is what the last form brought: "note", "name", "pass" (a code that
-	// is not good), "long" (too long); empty for nothing.
+	// Said is what the last form brought: "note", "name", "pass" and "code" (a
+	// code that is not good), "tries" (too many of these), "again" (another is
+	// on its way), "none" (none is sent now), "long" (too long); empty for
+	// nothing.
 	Said string
 	// Now is the time; zero means time.Now.
 	Now time.Time
 }
+
+// CodeSent is where a code went: Channel is "sms" or "email", Hint the last
+// digits of a number, as its holder knows them.
+type CodeSent struct{ Channel, Hint string }
 
 // Release is the form that fetches a held answer: posted to the login's own
 // address, where the backend's cookies and relative links are right.
@@ -83,6 +92,7 @@ type waitingView struct {
 	Continue     string
 	SignIn       string
 	Biopass      string
+	Code         *CodeSent
 	Said         string
 	NoteLimit    int
 	Base, Device string
@@ -105,7 +115,7 @@ func (p WaitingPage) view(c *lang.Catalogue) waitingView {
 		Ask: p.Ask, PasswordGood: p.Ask.LoginID != "", Unverified: p.Ask.Person.Source == sourceDevice,
 		Waited: max(0, p.Now.Sub(p.Ask.Opened)), Today: p.Now.Sub(p.Ask.Opened) < 12*time.Hour, AskAgain: p.Ask.Decision.At.Add(RefusedFor),
 		Release: p.Release, Continue: local(p.Continue, "/"), SignIn: local(p.SignIn, local(p.Continue, "/")),
-		Biopass: local(p.Biopass, ""), Said: p.Said, NoteLimit: NoteLimit,
+		Biopass: local(p.Biopass, ""), Code: p.Code, Said: p.Said, NoteLimit: NoteLimit,
 		Base: WaitPath, Device: DevicePath, Now: p.Now,
 	}
 	drawn := parts(p.Ask, p.Application, p.Now)

@@ -32,7 +32,7 @@ type Status struct {
 	Until     *time.Time `json:"until,omitempty"`
 	Reply     string     `json:"reply,omitempty"`
 	Note      string     `json:"note,omitempty"`
-	// Said is what a form brought: "note", "name", "pass", "long".
+	// Said is what a form brought (see WaitingPage.Said).
 	Said string `json:"said,omitempty"`
 }
 
@@ -70,9 +70,9 @@ type waiter struct {
 	guard    *http.CrossOriginProtection
 }
 
-// WaitHandler serves /.cadenas/wait/{state,events,note,cancel,name,pass} to
-// the browser that holds a request. Nothing here can approve, but a pass
-// code. Event streams end when stopping is closed.
+// WaitHandler serves /.cadenas/wait/{state,events,note,cancel,name,pass,code,
+// again} to the browser that holds a request. Nothing here can approve, but a
+// code that came another way: a pass, or one over the second channel. Event streams end when stopping is closed.
 func (s *Service) WaitHandler(holder func(*http.Request) (Holder, bool), stopping <-chan struct{}) http.Handler {
 	return &waiter{s: s, holder: holder, stopping: stopping, guard: http.NewCrossOriginProtection()}
 }
@@ -84,6 +84,7 @@ func (h *waiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method := map[string]string{
 		"state": http.MethodGet, "events": http.MethodGet,
 		"note": http.MethodPost, "name": http.MethodPost, "cancel": http.MethodPost, "pass": http.MethodPost,
+		"code": http.MethodPost, "again": http.MethodPost,
 	}[action]
 	if !ok || method == "" {
 		http.NotFound(w, r)
@@ -166,6 +167,18 @@ func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask
 		if errors.Is(err, ErrPass) || errors.Is(err, ErrWidth) {
 			said, err = "pass", nil
 		}
+	case "code":
+		ask, said, err = h.code(r, holder, ask)
+	case "again":
+		if ask.ID == "" {
+			break // as if one were on its way (threat L17)
+		}
+		again, sendErr := h.s.SendCode(r.Context(), holder.Application, ask.ID)
+		if errors.Is(sendErr, ErrCodeSends) {
+			said = "none"
+			break
+		}
+		ask, err = again, sendErr
 	}
 	var decided *DecidedError
 	switch {
@@ -183,7 +196,8 @@ func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask
 		st := statusOf(ask)
 		st.Said = said
 		status := http.StatusOK
-		if said == "pass" || said == "long" {
+		switch said {
+		case "pass", "long", "code", "tries", "none":
 			status = http.StatusUnprocessableEntity
 		}
 		writeStatus(w, status, st)
@@ -192,10 +206,25 @@ func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask
 	http.Redirect(w, r, backPath(holder.Back, said), http.StatusSeeOther)
 }
 
+// code carries the form of a code out that came over the second channel.
+func (h *waiter) code(r *http.Request, holder Holder, ask AccessRequest) (AccessRequest, string, error) {
+	if ask.ID == "" {
+		return ask, "code", nil
+	}
+	now, err := h.s.UseCode(r.Context(), holder.Application, ask.ID, r.PostForm.Get(FieldCode))
+	switch {
+	case errors.Is(err, ErrCode), errors.Is(err, ErrWidth):
+		return ask, "code", nil
+	case errors.Is(err, ErrCodeTries):
+		return ask, "tries", nil
+	}
+	return now, "", err
+}
+
 // backPath is where a form without script returns: the server's own path if
 // it is one, never anything a browser would take for another host.
 func backPath(back, said string) string {
-	if back != "" && back[0] == '/' && !strings.HasPrefix(back, "//") && !strings.ContainsFunc(back, func(c rune) bool {
+	if back != "" && back != WaitPath && back[0] == '/' && !strings.HasPrefix(back, "//") && !strings.ContainsFunc(back, func(c rune) bool {
 		return c < ' ' || c == 0x7f || c == '\\'
 	}) {
 		return back

@@ -167,7 +167,7 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 	c := pages.Language(q.r, q.run.app.Languages)
 	status := http.StatusForbidden
 	back := "/"
-	if q.r.Method == http.MethodGet {
+	if q.r.Method == http.MethodGet && !strings.HasPrefix(q.r.URL.Path, ownPath) {
 		back = q.r.URL.RequestURI()
 	}
 	if q.gate != "" && !strings.EqualFold(q.gate, origin(q.r)) {
@@ -189,6 +189,9 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 	if err != nil {
 		return q.unavailable(err)
 	}
+	if q.r.URL.Path == approvals.WaitPath {
+		page.Said = q.r.URL.Query().Get("said")
+	}
 	return approvals.WriteWaiting(q.w, q.r, c, status, page)
 }
 
@@ -197,6 +200,11 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, device, at, back string) (approvals.WaitingPage, error) {
 	page := approvals.WaitingPage{
 		Ask: ask, Application: s.name, Languages: s.run.app.Languages, Continue: at + back, SignIn: at + "/",
+	}
+	if channel, hint, ok, err := s.run.approvals.CodeWay(ctx, ask); err != nil {
+		return page, err
+	} else if ok && ask.State.Open() {
+		page.Code = &approvals.CodeSent{Channel: channel, Hint: hint}
 	}
 	if s.watcher == nil || ask.LoginID == "" {
 		return page, nil
