@@ -80,6 +80,10 @@ type Deps struct {
 	// Next: caddyhttp.PrepareRequest with a Replacer of its own. Parent is
 	// the request it is made for. Nil leaves the request as it is.
 	Probe func(probe, parent *http.Request, w http.ResponseWriter) *http.Request
+	// Cut ends the requests under way in the application that came with a
+	// device or a login, for a handler that keeps account of them itself. Nil
+	// where Stream is used.
+	Cut func(device, login string)
 }
 
 // Errors that a handler tells apart.
