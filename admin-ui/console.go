@@ -21,6 +21,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/seal"
 )
 
 // Deps is what a console stands on. Books, Gate, Approvals and Admins are
@@ -47,6 +48,9 @@ type Deps struct {
 	// ApplicationName is what an application is called for people; nil or ""
 	// means its identifier.
 	ApplicationName func(id string) string
+	// Ring holds the keys with which notices are kept that no channel carries;
+	// nil: their words are not shown.
+	Ring func() *seal.Ring
 	// Settings is what the configuration says, for reading; nil: no such room.
 	Settings func() []SettingGroup
 	// Languages are those offered; empty means all.

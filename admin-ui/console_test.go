@@ -39,6 +39,7 @@ type house struct {
 	now    time.Time
 	admins []books.Admin
 	mails  []mail
+	ring   *seal.Ring
 }
 
 type mail struct {
@@ -72,6 +73,7 @@ func build(t *testing.T, admins ...books.Admin) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.ring = ring
 	all := func() []books.Admin {
 		stored, err := h.books.Admins.All(context.Background())
 		if err != nil {
@@ -95,7 +97,7 @@ func build(t *testing.T, admins ...books.Admin) *house {
 			h.mails = append(h.mails, mail{a.Email, url})
 			return nil
 		},
-		ApplicationName: name, Clock: h.clock, Log: log,
+		Ring: func() *seal.Ring { return ring }, ApplicationName: name, Clock: h.clock, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)

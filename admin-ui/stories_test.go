@@ -19,6 +19,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/seal"
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
@@ -749,5 +750,35 @@ func TestX16_APassIsGivenByPhone(t *testing.T) {
 	}
 	if list := b.get("/activity.json"); strings.Contains(list.body, code[1]) {
 		t.Error("the audit holds the code")
+	}
+}
+
+func TestWhatNoChannelCarriesIsReadHere(t *testing.T) {
+	h := build(t, fixture.Marie, fixture.Paul)
+	ask := h.fill(0, 1)[0]
+	book := approvals.NewSentBook(h.books, func() *seal.Ring { return h.ring }, h.clock)
+	for i, n := range []approvals.Notice{
+		{Kind: approvals.NoticeOpened, To: approvals.Recipient{Email: fixture.Marie.Email, Admin: true}, Application: "register", ApplicationName: "Registre", Ask: ask, Link: host + "/decide/marie-token"},
+		{Kind: approvals.NoticeOpened, To: approvals.Recipient{Email: fixture.Paul.Email, Admin: true}, Application: "register", ApplicationName: "Registre", Ask: ask, Link: host + "/decide/paul-token"},
+		{Kind: approvals.NoticeSignIn, To: approvals.Recipient{Email: fixture.Paul.Email, Admin: true}, Link: host + "/enter/paul-link"},
+		{Kind: approvals.NoticeSignIn, To: approvals.Recipient{Email: fixture.Marie.Email, Admin: true}, Link: host + "/enter/marie-link"},
+	} {
+		n.ID, n.Created = books.NewID(h.now)+fmt.Sprint(i), h.now
+		if err := book.Keep(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := h.signIn(fixture.Marie.Email).get("/messages")
+	for _, want := range []string{"Julie Tremblay-Archambault", `href="/decide/marie-token"`, `href="/enter/marie-link"`, "No channel is configured"} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the room lacks %q", want)
+		}
+	}
+	if strings.Contains(a.body, "paul-token") || strings.Contains(a.body, "paul-link") || strings.Contains(a.body, ask.Number+"<") {
+		t.Error("what opens in another's name is shown")
+	}
+	b := h.signIn(fixture.Paul.Email).get("/messages")
+	if strings.Contains(b.body, "marie-link") || strings.Contains(b.body, "marie-token") || !strings.Contains(b.body, "paul-token") {
+		t.Error("Paul sees his own, and not Marie's")
 	}
 }

@@ -75,7 +75,7 @@ func (run *running) newConsole() (*adminui.Console, error) {
 	console, err := adminui.New(adminui.Deps{
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
 		SendLink: run.sendLink, ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
-		Stopping: a.stopping,
+		Stopping: a.stopping, Ring: run.state.keys,
 	})
 	if err != nil {
 		return nil, err

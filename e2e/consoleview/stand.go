@@ -78,6 +78,7 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 			return nil
 		},
 		ApplicationName: name,
+		Ring:            func() *seal.Ring { return ring },
 		Stopping:        ctx.Done(),
 	})
 	if err != nil {
