@@ -114,14 +114,15 @@ func IDTime(id string) (time.Time, bool) {
 }
 
 var encoding = func() cbor.EncMode {
-	m, err := cbor.EncOptions{Time: cbor.TimeUnixMicro, OmitEmpty: cbor.OmitEmptyGoValue}.EncMode()
+	m, err := cbor.EncOptions{Sort: cbor.SortBytewiseLexical, Time: cbor.TimeUnixMicro, OmitEmpty: cbor.OmitEmptyGoValue}.EncMode()
 	if err != nil {
 		panic(err)
 	}
 	return m
 }()
 
-// Encode is a record in the form in which books keep it: CBOR (RFC 8949),
+// Encode is a record in the form in which books keep it: CBOR (RFC 8949), maps in
+// one order, so that equal records are equal bytes,
 // times in seconds with microseconds.
 func Encode(v any) []byte {
 	b, err := encoding.Marshal(v)
