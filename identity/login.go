@@ -31,6 +31,7 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 	if a.Fetch = a.Fetch || typed.script; device.ID == "" {
 		return a, errors.New("carrying a login: the device has no identifier")
 	}
+	s = w.before(r, s, device.ID, mode, next)
 	if s, err = w.stillAllowed(r, s, decide); err != nil {
 		return a, err
 	}
@@ -65,6 +66,21 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 	case proofNone, proofBroken:
 	}
 	return w.undecided(a, f, typed, t, ans, rw, r, s, device.ID, mode)
+}
+
+// before asks whoami, padlock open, whose session it is that a login carries:
+// one that was copied here, or is from before the gate, may be somebody's
+// already, and would else pass for signed in by whoever posts any password.
+func (w *Watcher) before(r *http.Request, s Session, device string, mode Mode, next Next) Session {
+	if !mode.passes() || !s.Unproved || !s.Carried || !s.Person.Nobody() {
+		return s
+	}
+	known, err := w.discover(r, s, device, mode, next, true)
+	if err != nil {
+		s.murky = true
+		return s
+	}
+	return known
 }
 
 // stillAllowed takes the session of a login that was bound here off a new
@@ -201,6 +217,8 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 		return finding{proofNone, "whoami did not answer", ""}, who
 	case n.user == "":
 		return finding{proofFailed, "whoami names nobody", ""}, who
+	case f.proof == proofNone && s.murky:
+		return finding{proofNone, "whoami did not tell who was in before", ""}, who
 	case f.proof == proofNone && n.user == s.Person.User && s.Foreign:
 		return finding{proofNone, "whoami names the one whose session was copied here", ""}, who
 	case f.proof == proofNone && n.user == s.Person.User && t.prior != nil:

@@ -105,7 +105,6 @@ func (m *machine) watchBackend(_ http.ResponseWriter, r *http.Request) bool {
 		return false // a probe of the gate's own
 	}
 	if m.mode != identity.Closed {
-		m.adopted[c.Value+device] = m.cfg.Whoami.Path != ""
 		return false
 	}
 	m.backend.mu.Lock()
@@ -153,6 +152,9 @@ func (m *machine) sessions() map[string]string {
 // comes up.
 func (m *machine) step(b *browser, do func(rw http.ResponseWriter)) *http.Response {
 	before := m.sessions()
+	if sid := b.jar["sid"]; m.mode == identity.Open && m.cfg.Whoami.Path != "" && !strings.Contains(sid, "~") {
+		m.adopted[sid+b.device()] = true
+	}
 	rec := httptest.NewRecorder()
 	do(rec)
 	defer func() { m.backend.signed = "" }()
@@ -227,8 +229,8 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			if resp := m.send(b, m.loginRequest(b, user, "wrong")); resp == nil {
 				return
 			}
-			if m.session.Foreign && m.mode == identity.Open && m.attempt.Outcome == identity.OutcomeInconclusive {
-				return // a copied session that was somebody's before
+			if m.session.Foreign && m.mode == identity.Open && m.attempt.Outcome != identity.OutcomeReleased {
+				return // a copied session that was somebody's before: the gate hears of them
 			}
 			if m.attempt.Outcome != identity.OutcomeFailed || !m.attempt.Person.Nobody() {
 				t.Fatalf("a wrong password: %s; mode %d, outcome %d, before %q, jar %v, session %+v, log %s", m.attempt.Reason, m.mode, m.attempt.Outcome, home, b.jar, m.session, m.log)

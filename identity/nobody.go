@@ -91,7 +91,7 @@ func (w *Watcher) Nobody(r *http.Request, s Session, device access.Device, mode 
 	if mode.passes() {
 		if mode == Open && s.Unproved && s.Carried {
 			// What fails here is no reason to stop anybody: the padlock is open.
-			known, err := w.discover(r, s, device, mode, next)
+			known, err := w.discover(r, s, device.ID, mode, next, false)
 			if err == nil {
 				s = known
 			} else {
@@ -109,7 +109,7 @@ func (w *Watcher) Nobody(r *http.Request, s Session, device access.Device, mode 
 		w.mayHaveSignedIn(r)
 		return s, RightForward, nil
 	}
-	if known, err := w.discover(r, s, device, mode, next); err != nil {
+	if known, err := w.discover(r, s, device.ID, mode, next, false); err != nil {
 		w.Strip(r)
 		return s, RightRefuse, err
 	} else if !known.Person.Nobody() {
@@ -142,12 +142,13 @@ func opensStream(r *http.Request) bool {
 }
 
 // discover asks whoami about a session in which nobody was seen to sign in,
-// once. A user it names counts as a sign-in like any other.
-func (w *Watcher) discover(r *http.Request, s Session, device access.Device, mode Mode, next Next) (Session, error) {
-	if w.cfg.Whoami.Path == "" || device.ID == "" || next == nil {
+// once (again: whatever it said before). A user it names counts as a sign-in
+// like any other.
+func (w *Watcher) discover(r *http.Request, s Session, device string, mode Mode, next Next, again bool) (Session, error) {
+	if w.cfg.Whoami.Path == "" || device == "" || next == nil {
 		return s, nil
 	}
-	t := &trial{w: w, ctx: r.Context(), id: books.NewID(w.clock()), device: device.ID, mode: mode, now: w.clock()}
+	t := &trial{w: w, ctx: r.Context(), id: books.NewID(w.clock()), device: device, mode: mode, now: w.clock()}
 	if err := t.readCarried(r); err != nil {
 		return s, err
 	}
@@ -162,8 +163,11 @@ func (w *Watcher) discover(r *http.Request, s Session, device access.Device, mod
 		}
 		t.carried = append(t.carried, carried{pair: p, hashed: hashed, val: val})
 	}
-	if len(t.carried) == 0 || w.askedLately(t) {
+	if len(t.carried) == 0 || (!again && w.askedLately(t)) {
 		return s, nil
+	}
+	if s.Foreign {
+		return w.discoverForeign(r, s, t, next)
 	}
 	n, err := w.whoami(r.Context(), r, t.pairs(), "", next)
 	if err != nil {
@@ -186,6 +190,21 @@ func (w *Watcher) discover(r *http.Request, s Session, device access.Device, mod
 		s.unproved = nil
 	}
 	s.State, s.Login, s.Person, s.Carried, s.Unproved = books.LoginBound, login, login.Person, true, false
+	return s, nil
+}
+
+// discoverForeign asks whose a session is that was copied here from another
+// device, padlock open. It is not given to this device: the gate is asked
+// about its user, whom a lock keeps out anywhere, and that is all.
+func (w *Watcher) discoverForeign(r *http.Request, s Session, t *trial, next Next) (Session, error) {
+	n, err := w.whoami(r.Context(), r, t.pairs(), "", next)
+	if err != nil {
+		return s, err
+	}
+	s.fresh = append(s.fresh, n.cookies...)
+	if n.user != "" {
+		s.State, s.Person = books.LoginBound, person(n.user, sourceWhoami)
+	}
 	return s, nil
 }
 

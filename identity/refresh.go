@@ -9,14 +9,20 @@ import (
 	"strings"
 
 	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/books"
 )
 
 // Token carries a request to a declared token path, which answers with a new
 // token for an old one. The new one is part of the login, if it is one
 // (StepToken). A token that is a JWT is adopted only if it names the login's
 // user; another is kept from the browser, and the answer is 403 with nothing
-// written (ErrDisagree).
+// written (ErrDisagree). Ask the gate about s.Person before, as for any other
+// request.
 func (w *Watcher) Token(rw http.ResponseWriter, r *http.Request, s Session, deviceID string, mode Mode, next Next) error {
+	if mode == Closed && (s.State == books.LoginHeld || s.State == books.LoginDeciding) {
+		w.Strip(r)
+		return ErrDisagree
+	}
 	out := r.WithContext(r.Context())
 	out.Header = r.Header.Clone()
 	out.Header.Set("Accept-Encoding", "identity")
