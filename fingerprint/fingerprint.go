@@ -134,6 +134,17 @@ func (rd *Reader) Issue(f *Fingerprint, now time.Time) string {
 	return rd.Jar.Header(f.Cookie, f.name, f.domain)
 }
 
+// Rotate is Issue with the next generation whatever the present one's age: at
+// an approval and when another user signs in, so that a copy that was planted
+// or taken before is an old one soon (threat L9).
+func (rd *Reader) Rotate(f *Fingerprint, now time.Time) string {
+	if f.Cookie.ID != "" {
+		f.Cookie.Generation++
+		f.Cookie.Issued = now
+	}
+	return rd.Issue(f, now)
+}
+
 // Remember takes in what a page script of ours reported, and reports whether
 // that changed what f shows or what the cookie has to keep; the caller then
 // issues the cookie. An access request should be opened after the report, or

@@ -141,3 +141,23 @@ func TestTheLedgerForSeveralAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// An approval and a change of user hand out the next generation at once: what
+// was planted before is a copy when it comes back after the grace.
+func TestThreat_L9_RotateMakesTheCookieBeforeAnOldOne(t *testing.T) {
+	rd := newReader(t)
+	planted, device := enrol(t, rd, now)
+	soon := now.Add(time.Minute)
+	f := rd.Read(request(planted), overTLS, soon)
+	rotated := pair(rd.Rotate(&f, soon))
+	if f.Device.ID != device || rotated == planted {
+		t.Fatalf("rotated into %s, %q", f.Device.ID, rotated)
+	}
+	if f := rd.Read(request(rotated), overTLS, soon); f.Device.ID != device {
+		t.Errorf("the next generation is device %q", f.Device.ID)
+	}
+	late := soon.Add(fingerprint.Grace + time.Second)
+	if f := rd.Read(request(planted), overTLS, late); f.CloneOf != device || f.Device.ID != "" {
+		t.Errorf("the planted one is device %q, clone of %q", f.Device.ID, f.CloneOf)
+	}
+}
