@@ -103,11 +103,11 @@ func TestStreamsOfTheDemonstrationPassPlainCaddy(t *testing.T) {
 	demo := &Demo{Options: app.Options{}}
 	site := behindCaddy(t, demo)
 	c := NewClient(t)
-	if _, refusal := c.Socket(site.URL("/live")); refusal == nil || refusal.StatusCode != http.StatusUnauthorized { //nolint:bodyclose // the library has read it
+	if _, refusal := c.Socket(site.URL("/live")); refusal == nil || refusal.StatusCode != http.StatusUnauthorized {
 		t.Errorf("nobody got a WebSocket: %v", refusal)
 	}
 	demo.SignIn(c, site, "julie", Accounts[1].Password)
-	socket, _ := c.Socket(site.URL("/live")) //nolint:bodyclose // a socket has none
+	socket, _ := c.Socket(site.URL("/live"))
 	if kind, message, err := socket.Read(t.Context()); err != nil || kind != websocket.MessageText || !strings.Contains(string(message), `"tick":1`) {
 		t.Errorf("the WebSocket said %s, %v", message, err)
 	}

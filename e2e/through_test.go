@@ -110,7 +110,7 @@ func TestAnswersAreCompressedBehindTheGate(t *testing.T) {
 func TestStreamsRunThroughTheGateAndALockCutsThem(t *testing.T) {
 	g, c := known(t, &Demo{app.Options{Tick: 20 * time.Millisecond}}, GateOptions{NoMail: true}, 1)
 
-	socket, refusal := c.Socket(g.Site.URL("/live")) //nolint:bodyclose // the library has read it
+	socket, refusal := c.Socket(g.Site.URL("/live"))
 	if socket == nil {
 		t.Fatalf("the WebSocket was refused: %d", refusal.StatusCode)
 	}

@@ -52,12 +52,12 @@ func (v visitor) answer(response *http.Response, err error) (int, string, http.H
 
 func (v visitor) open(path string) (int, string, http.Header) {
 	v.t.Helper()
-	return v.answer(v.Get(v.base + path)) //nolint:bodyclose // answer closes it
+	return v.answer(v.Get(v.base + path))
 }
 
 func (v visitor) post(path string, form url.Values) (int, string, http.Header) {
 	v.t.Helper()
-	return v.answer(v.PostForm(v.base+path, form)) //nolint:bodyclose // answer closes it
+	return v.answer(v.PostForm(v.base+path, form))
 }
 
 func (v visitor) sid() string {
@@ -156,7 +156,7 @@ func TestAFormWithoutItsTokenIsRefused(t *testing.T) {
 func TestAJSONLoginAnswersAScript(t *testing.T) {
 	v := visit(t, Options{Login: JSON})
 	send := func(body string) int {
-		//nolint:bodyclose // answer closes it
+
 		status, _, _ := v.answer(v.Post(v.base+"/login", "application/json", strings.NewReader(body)))
 		return status
 	}
@@ -185,7 +185,7 @@ func TestATokenLoginSetsNoCookie(t *testing.T) {
 	}
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, v.base+"/api/me", nil)
 	r.Header.Set("Authorization", "Bearer "+granted.Token)
-	//nolint:bodyclose // answer closes it
+
 	if status, body, _ := v.answer(v.Do(r)); status != http.StatusOK || !strings.Contains(body, "samuel") {
 		t.Errorf("/api/me answered %d %s", status, body)
 	}
@@ -222,7 +222,7 @@ func TestStreamsTick(t *testing.T) {
 		t.Errorf("reading the event stream: %v", err)
 	}
 
-	socket, _, err := websocket.Dial(t.Context(), v.base+"/live", &websocket.DialOptions{HTTPClient: v.Client}) //nolint:bodyclose // the library's
+	socket, _, err := websocket.Dial(t.Context(), v.base+"/live", &websocket.DialOptions{HTTPClient: v.Client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,14 +239,14 @@ func TestFilesOfAnySizeComeAndGo(t *testing.T) {
 	v.post("/login", typed("marie", Accounts[0].Password))
 
 	const size = 3 << 20
-	//nolint:bodyclose // answer closes it
+
 	_, body, _ := v.answer(v.Post(v.base+"/upload", "application/octet-stream", &Pattern{Size: size}))
 	if !strings.Contains(body, `"bytes":3145728`) {
 		t.Errorf("upload: %s", body)
 	}
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, v.base+"/download?size=8000000000", nil)
 	r.Header.Set("Range", "bytes=7999999990-")
-	//nolint:bodyclose // answer closes it
+
 	status, body, _ := v.answer(v.Do(r))
 	if status != http.StatusPartialContent || len(body) != 10 || body[0] != PatternAt(7999999990) {
 		t.Errorf("range: %d, %d bytes", status, len(body))
