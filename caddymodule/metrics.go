@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/identity"
 )
 
@@ -22,6 +23,9 @@ var (
 	requestCount = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "cadenas", Name: "access_requests_total", Help: "Access requests opened, by application.",
 	}, []string{"application"})
+	noticeCount = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "cadenas", Name: "notices_total", Help: "Tries to send a notice, by channel, kind and result (sent, again, failed).",
+	}, []string{"channel", "kind", "result"})
 	socketGauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "cadenas", Name: "requests_in_flight", Help: "Requests under way that a revocation would reach.",
 	}, func() float64 {
@@ -86,9 +90,13 @@ func countLogin(application string, o identity.Outcome) {
 
 func countRequest(application string) { requestCount.WithLabelValues(application).Inc() }
 
+func countNotice(channel string, kind approvals.NoticeKind, result string) {
+	noticeCount.WithLabelValues(channel, string(kind), result).Inc()
+}
+
 // measures registers the metrics with the registry of a configuration.
 func measures(r *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{verdictCount, loginCount, requestCount, socketGauge, awayGauge} {
+	for _, c := range []prometheus.Collector{verdictCount, loginCount, requestCount, noticeCount, socketGauge, awayGauge} {
 		if err := r.Register(c); err != nil {
 			if _, again := err.(prometheus.AlreadyRegisteredError); !again { //nolint:errorlint // returned as it is
 				return err

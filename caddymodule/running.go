@@ -75,6 +75,9 @@ func (a *App) begin(ctx context.Context) (run *running, err error) {
 	if err := run.readAdmins(ctx); err != nil {
 		return nil, err
 	}
+	if err := run.openPush(ctx); err != nil {
+		return nil, err
+	}
 	run.approvals = approvals.New(run.approvalsConfig())
 	if a.Console != "" {
 		if run.console, err = run.newConsole(); err != nil {
@@ -114,7 +117,7 @@ func (run *running) approvalsConfig() approvals.Config {
 			}
 			return approvals.Application{Name: id}
 		},
-		Console: a.Console, Languages: a.Languages, ClientIP: clientIP, Notifiers: notifiers, Log: a.log, Expiry: time.Duration(a.RequestsExpire),
+		Console: a.Console, Languages: a.Languages, ClientIP: clientIP, Notifiers: notifiers, Counted: countNotice, Log: a.log, Expiry: time.Duration(a.RequestsExpire),
 	}
 }
 
