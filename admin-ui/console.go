@@ -12,15 +12,18 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"time"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/places"
 	"github.com/cadenas-gateway/cadenas/seal"
 )
 
@@ -48,6 +51,11 @@ type Deps struct {
 	// ApplicationName is what an application is called for people; nil or ""
 	// means its identifier.
 	ApplicationName func(id string) string
+	// Networks are those that the configuration names; nil: none.
+	Networks func() []places.Network
+	// Place tells where an address is now, for one user, so that old entries
+	// show a name given since; nil: they show what was recorded.
+	Place func(a netip.Addr, user string) access.Place
 	// Ring holds the keys with which notices are kept that no channel carries;
 	// nil: their words are not shown.
 	Ring func() *seal.Ring

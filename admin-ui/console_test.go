@@ -227,7 +227,7 @@ func TestEveryRoomAnswersInBothLanguages(t *testing.T) {
 			"/padlock/register/close", "/padlock/register/open", "/people", "/people?q=julie",
 			"/people/julie.tremblay@lucioles.example", "/people/nobody", "/columns?app=register", "/columns?person=hostile&app=register",
 			"/rules", "/rules?app=register&q=marie", "/rules/new", "/rules/new?user=hostile", "/activity", "/activity?q=marie&app=register",
-			"/admins", "/admins/new", "/admins/marie@lucioles.example", "/settings", "/messages", "/more", "/account",
+			"/admins", "/admins/new", "/admins/marie@lucioles.example", "/settings", "/messages", "/more", "/account", "/places",
 		} {
 			for _, language := range []string{"en", "fr"} {
 				sep := "?"

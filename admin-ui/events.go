@@ -74,7 +74,7 @@ func topicOf(key string) string {
 		return "activity"
 	case "outbox", "outbox-done":
 		return "messages"
-	case "place":
+	case "network":
 		return "places"
 	case sessionKind:
 		return sessionKind

@@ -142,7 +142,7 @@ type gridResult struct {
 
 // judge gives the verdict on a connection as it is now.
 func (v *visit) judge(c books.Connection) (access.Verdict, error) {
-	return v.Gate.Explain(v.ctx(), c.Visit(), gate.Circumstance{})
+	return v.Gate.Explain(v.ctx(), v.today(c).Visit(), gate.Circumstance{})
 }
 
 // look walks over an application's connections and keeps one page of them.
@@ -166,6 +166,7 @@ func (v *visit) look(q gridQuery) (gridResult, error) {
 		if c.Last.Before(since) {
 			return true
 		}
+		c = v.today(c)
 		places.add(placeWord(c.Place))
 		browsers.add(lang.Inert(c.Browser.Family, 0))
 		ok, err := v.wanted(q, c, names)

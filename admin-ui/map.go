@@ -17,69 +17,83 @@ type mapView struct {
 
 // mapDot is one or several places near each other.
 type mapDot struct {
-	X, Y, R string
-	Label   string
-	LabelY  string
-	Size    string
-	Side    string
-	Title   string
+	X, Y, R             string
+	BoxX, BoxY, Size    string
+	Label, LabelY, Text string
+	Side, Title         string
+}
+
+// worldOf draws the whole world but the ice, with dots as large as the people
+// who come from there are many; nil where no place can be put on it.
+func worldOf(list []personPlace) *mapView {
+	const left, top, width, height = 0, 15, 1000, 400
+	var m mapView
+	m.Box = fmt.Sprintf("%d %d %d %d", left, top, width, height)
+	return m.dots(list, 1, func(p personPlace) float64 { return min(6+3*math.Sqrt(float64(p.Number)), 26) })
 }
 
 // mapOf draws places; nil where none of them can be put on a map.
 func mapOf(list []personPlace) *mapView {
 	var m mapView
 	minX, minY, maxX, maxY := 1000.0, 500.0, 0.0, 0.0
-	type point struct {
+	for _, p := range list {
+		if p.at.Located {
+			x, y := (p.at.Longitude+180)/0.36, (90-p.at.Latitude)/0.36
+			minX, maxX, minY, maxY = min(minX, x), max(maxX, x), min(minY, y), max(maxY, y)
+		}
+	}
+	// Some land around them, twice as wide as high, and never closer than half a
+	// continent: where somebody lives to the street is nobody's business.
+	width := min(max((maxX-minX)*1.35, (maxY-minY)*1.35*2, 150), 1000)
+	height := width / 2
+	left := min(max((minX+maxX-width)/2, 0), 1000-width)
+	top := min(max((minY+maxY-height)/2, 0), 500-height)
+	m.Box = fmt.Sprintf("%.1f %.1f %.1f %.1f", left, top, width, height)
+	return m.dots(list, width/520, func(personPlace) float64 { return 11 }) // a unit is about a pixel as drawn
+}
+
+// dots puts places on the map, those that would cover each other as one.
+func (m *mapView) dots(list []personPlace, unit float64, radius func(personPlace) float64) *mapView {
+	type spot struct {
 		x, y   float64
 		places []personPlace
 	}
-	var points []*point
+	var apart []*spot
 	for _, p := range list {
 		if !p.at.Located {
 			continue
 		}
 		x, y := (p.at.Longitude+180)/0.36, (90-p.at.Latitude)/0.36
-		minX, maxX, minY, maxY = min(minX, x), max(maxX, x), min(minY, y), max(maxY, y)
-		points = append(points, &point{x, y, []personPlace{p}})
-	}
-	if len(points) == 0 {
-		return nil
-	}
-	// Some land around them, twice as wide as high, and never closer than half a
-	// continent: where somebody lives to the street is nobody's business.
-	width := max((maxX-minX)*1.35, (maxY-minY)*1.35*2, 150)
-	width = min(width, 1000)
-	height := width / 2
-	left := min(max((minX+maxX-width)/2, 0), 1000-width)
-	top := min(max((minY+maxY-height)/2, 0), 500-height)
-	m.Box = fmt.Sprintf("%.1f %.1f %.1f %.1f", left, top, width, height)
-	unit := width / 520 // one pixel of the map as drawn, about
-	near := 16 * unit
-	var apart []*point
-	for _, p := range points {
 		joined := false
 		for _, q := range apart {
-			if math.Hypot(p.x-q.x, p.y-q.y) < near {
-				q.places, joined = append(q.places, p.places...), true
+			if math.Hypot(x-q.x, y-q.y) < 16*unit {
+				q.places, joined = append(q.places, p), true
 				break
 			}
 		}
 		if !joined {
-			apart = append(apart, p)
+			apart = append(apart, &spot{x, y, []personPlace{p}})
 		}
 	}
+	if len(apart) == 0 {
+		return nil
+	}
+	num := func(f float64) string { return fmt.Sprintf("%.2f", f) }
 	for _, p := range apart {
 		d := mapDot{Side: p.places[0].Side, Title: p.places[0].Where, Label: fmt.Sprint(p.places[0].Number)}
+		r := radius(p.places[0]) * unit
 		for _, x := range p.places[1:] {
 			if x.Side == "out" || (x.Side == "wait" && d.Side == "in") {
 				d.Side = x.Side
 			}
 			d.Title += ", " + x.Where
 			d.Label = fmt.Sprintf("%d+", p.places[0].Number)
+			r = max(r, radius(x)*unit)
 		}
-		num := func(f float64) string { return fmt.Sprintf("%.2f", f) }
-		d.X, d.Y, d.R, d.Size, d.LabelY = num(p.x), num(p.y), num(11*unit), num(12*unit), num(p.y+4.2*unit)
+		text := min(r*1.1, 12*unit)
+		d.X, d.Y, d.R, d.Size, d.Text = num(p.x), num(p.y), num(r), num(2*r), num(text)
+		d.BoxX, d.BoxY, d.LabelY = num(p.x-r), num(p.y-r), num(p.y+text*0.36)
 		m.Dots = append(m.Dots, d)
 	}
-	return &m
+	return m
 }

@@ -205,7 +205,9 @@ func (p *personPage) connections(v *visit, u books.User) error {
 	slices.SortFunc(all.Rows, func(a, b books.Connection) int { return b.Last.Compare(a.Last) })
 	places, devices := map[string]*personPlace{}, map[string]*personDevice{}
 	names := v.deviceNames()
-	for _, c := range all.Rows {
+	for i, c := range all.Rows {
+		c = v.today(c)
+		all.Rows[i] = c
 		verdict, err := v.judge(c)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -780,5 +781,45 @@ func TestWhatNoChannelCarriesIsReadHere(t *testing.T) {
 	b := h.signIn(fixture.Paul.Email).get("/messages")
 	if strings.Contains(b.body, "marie-link") || strings.Contains(b.body, "marie-token") || !strings.Contains(b.body, "paul-token") {
 		t.Error("Paul sees his own, and not Marie's")
+	}
+}
+
+func TestC3_ANetworkIsNamedFromTheConsole(t *testing.T) {
+	h := build(t, fixture.Marie, fixture.Paul)
+	h.connection("one", func(c *books.Connection) {
+		c.Place = access.Place{City: "Laval", Country: "CA", Address: netip.MustParseAddr("203.0.113.9"), Located: true, Latitude: 45.5, Longitude: -73.7}
+	})
+	b := h.signIn(fixture.Marie.Email)
+	page := b.get("/places")
+	if !strings.Contains(page.body, "Laval, Canada") || !strings.Contains(page.body, `value="203.0.113.0/24"`) || !strings.Contains(page.body, "<svg class=\"world\"") {
+		t.Error("the room lists the place and offers its network")
+	}
+	for name, bad := range map[string][2]string{
+		"no name": {"", "203.0.113.0/24"}, "no network": {"Office", "nonsense"}, "nothing": {"Office", ""},
+		"half the world": {"Office", "0.0.0.0/1"}, "bits behind its length": {"Office", "203.0.113.9/24"},
+	} {
+		if a := b.post("/places", "name", bad[0], "prefix", bad[1]); a.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d", name, a.StatusCode)
+		}
+	}
+	if a := b.post("/places", "name", "Office", "prefix", "203.0.113.0/24, 2001:db8:7::/48"); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("naming: %d", a.StatusCode)
+	}
+	if a := b.post("/places", "name", "Warehouse", "prefix", "203.0.113.0/24"); a.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("a second name for it: %d", a.StatusCode)
+	}
+	list, err := h.books.Networks.All(t.Context())
+	if err != nil || len(list) != 1 || list[0].Name != "Office" || len(list[0].Prefixes) != 2 {
+		t.Fatalf("kept: %+v, %v", list, err)
+	}
+	if a := h.signIn(fixture.Paul.Email); a.get("/places").StatusCode != http.StatusOK || a.post("/places", "name", "X", "prefix", "192.0.2.0/24").StatusCode != http.StatusNotFound {
+		t.Error("an admin of one application reads names and gives none")
+	}
+	h.pass(time.Second)
+	if a := b.post("/places/remove", "network", list[0].ID); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("removing: %d", a.StatusCode)
+	}
+	if e := h.lastAudit(""); e.What != "place.unname" || e.Subject != "Office" {
+		t.Errorf("audit: %+v", e)
 	}
 }

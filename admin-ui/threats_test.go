@@ -294,7 +294,7 @@ func TestThreat_L23_AnAdminOfOneApplicationSeesNoOther(t *testing.T) {
 	}
 	b := h.signIn(fixture.Paul.Email)
 	for _, path := range []string{
-		"/requests", "/connections", "/people", "/columns", "/rules", "/activity", "/activity.csv", "/activity.json", "/messages", "/more", "/account", "/rules/new",
+		"/requests", "/connections", "/people", "/columns", "/rules", "/activity", "/activity.csv", "/activity.json", "/messages", "/more", "/account", "/rules/new", "/places",
 	} {
 		a := b.get(path)
 		if a.StatusCode != http.StatusOK {

@@ -25,7 +25,7 @@ func (v *visit) five(c books.Connection, u books.User, names *deviceNames) (five
 	if err != nil {
 		return five{}, err
 	}
-	where, network := v.say.PlaceLines(placeParts(c.Place))
+	where, network := v.say.PlaceLines(placeParts(v.today(c).Place))
 	href := personHref(c.User)
 	return five{
 		Who: lang.Inert(called(u), 120), Href: href,

@@ -37,6 +37,7 @@ type Books struct {
 	Padlocks    Padlocks
 	Admins      Admins
 	Audit       Audit
+	Networks    Networks
 }
 
 // New builds the books on a store.
@@ -51,6 +52,7 @@ func New(st store.Store) *Books {
 		Padlocks:    Padlocks{st},
 		Admins:      Admins{st},
 		Audit:       Audit{st},
+		Networks:    Networks{st},
 	}
 }
 

@@ -62,6 +62,8 @@ func (c *ConsoleHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ cad
 		return run.serveWaiting(w, r)
 	case strings.HasPrefix(path, approvals.WaitPath+"/"):
 		return run.serveWaitingParts(w, r)
+	case isBiopass(path):
+		return run.serveBiopass(w, r)
 	case strings.HasPrefix(path, approvals.DecidePath):
 		run.decide.ServeHTTP(w, r)
 	default:
@@ -75,7 +77,7 @@ func (run *running) newConsole() (*adminui.Console, error) {
 	console, err := adminui.New(adminui.Deps{
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
 		SendLink: run.sendLink, ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
-		Stopping: a.stopping, Ring: run.state.keys,
+		Stopping: a.stopping, Ring: run.state.keys, Networks: run.fixedNetworks, Place: run.placeNow,
 	})
 	if err != nil {
 		return nil, err
@@ -124,8 +126,12 @@ const (
 )
 
 func (run *running) ticketURL(host string, t ticket) string {
+	return run.ticketURLTo(host, approvals.WaitPath, t)
+}
+
+func (run *running) ticketURLTo(host, path string, t ticket) string {
 	text := run.state.keys().SealText(books.Encode(t), ticketPurpose)
-	return host + approvals.WaitPath + "?" + url.Values{ticketQuery: {text}}.Encode()
+	return host + path + "?" + url.Values{ticketQuery: {text}}.Encode()
 }
 
 func (run *running) readTicket(text string, now time.Time) (ticket, bool) {
@@ -162,18 +168,8 @@ func (run *running) ticketOf(r *http.Request) (ticket, *site, bool) {
 // serveWaiting is the waiting page on the gate's host. A ticket in the
 // address becomes a cookie and leaves the address.
 func (run *running) serveWaiting(w http.ResponseWriter, r *http.Request) error {
-	if text := r.URL.Query().Get(ticketQuery); text != "" {
-		t, ok := run.readTicket(text, time.Now())
-		if !ok {
-			return run.lost(w, r)
-		}
-		http.SetCookie(w, &http.Cookie{
-			Name: waitCookie(r), Value: text, Path: "/", HttpOnly: true, Secure: isHTTPS(r), SameSite: http.SameSiteLaxMode,
-			MaxAge: int(time.Until(t.Until) / time.Second),
-		})
-		w.Header().Set("Cache-Control", "no-store")
-		http.Redirect(w, r, approvals.WaitPath, http.StatusSeeOther)
-		return nil
+	if r.URL.Query().Get(ticketQuery) != "" {
+		return run.takeTicket(w, r, approvals.WaitPath)
 	}
 	t, s, ok := run.ticketOf(r)
 	if !ok {
@@ -193,6 +189,23 @@ func (run *running) serveWaiting(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Said = r.URL.Query().Get("said")
 	return approvals.WriteWaiting(w, r, pages.Language(r, run.app.Languages), http.StatusForbidden, page)
+}
+
+// takeTicket makes the ticket in the address a cookie, and leads to the page
+// without it.
+func (run *running) takeTicket(w http.ResponseWriter, r *http.Request, to string) error {
+	text := r.URL.Query().Get(ticketQuery)
+	t, ok := run.readTicket(text, time.Now())
+	if !ok {
+		return run.lost(w, r)
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: waitCookie(r), Value: text, Path: "/", HttpOnly: true, Secure: isHTTPS(r), SameSite: http.SameSiteLaxMode,
+		MaxAge: int(time.Until(t.Until) / time.Second),
+	})
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
 }
 
 func (run *running) serveWaitingParts(w http.ResponseWriter, r *http.Request) error {

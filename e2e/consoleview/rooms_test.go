@@ -84,6 +84,7 @@ var rooms = []struct{ name, path string }{
 	{"person", "/people/julie.tremblay@lucioles.example"},
 	{"columns", "/columns?app=register"},
 	{"columns-person", "/columns?app=register&person=julie.tremblay@lucioles.example"},
+	{"places", "/places"},
 	{"rules", "/rules"},
 	{"rule-new", "/rules/new"},
 	{"activity", "/activity"},
