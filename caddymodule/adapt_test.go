@@ -106,9 +106,10 @@ func TestAMistakeNamesItsLineAndTheRemedy(t *testing.T) {
 		{"twilio without sender", global("notify sms twilio AC1 x"), "the number to send from"},
 		{"a gateway without address", global("notify sms http"), "needs an address"},
 		{"an unknown word in sms http", global("notify sms http https://example.com/x {\n\t\t\ttoken y\n\t\t}"), "write one of method"},
+		{"a push contact that is none", global("notify web_push ops"), "an e-mail or an https address"},
 		{"an unknown word in webhook", global("notify webhook https://example.com/x {\n\t\t\ttoken y\n\t\t}"), "write one of secret"},
 		{"mail without sender", global("notify email smtp.example.com:587"), "from <address>"},
-		{"a user name without password", global("notify email smtp.example.com:587 {\n\t\t\tfrom a@example.com\n\t\t\tusername a\n\t\t}"), "or neither"},
+		{"a user name without password", global("notify email smtp.example.com:587 {\n\t\t\tfrom a@example.com\n\t\t\tusername a\n\t\t}"), "needs its password"},
 		{"an expiry that is none", global("requests expire never"), "write 60d or 12h"},
 		{"a console with a word", "gate.example.com {\n\tcadenas_console now\n}\n", `"now" is too much`},
 	} {

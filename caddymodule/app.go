@@ -50,6 +50,8 @@ type App struct {
 	// NotifyRaw are the channels over which admins are told. Without any,
 	// what would be sent is logged.
 	NotifyRaw []json.RawMessage `json:"notify,omitempty" caddy:"namespace=cadenas.notifiers inline_key=channel"`
+	// Biopass is what all sites share of it.
+	Biopass *Biopass `json:"biopass,omitempty"`
 	// RequestsExpire is how long an access request may wait. Default: 60d.
 	RequestsExpire caddy.Duration `json:"requests_expire,omitempty"`
 
@@ -64,7 +66,6 @@ type App struct {
 	mu       sync.Mutex
 	handlers []*Handler
 	running  *running
-	failed   error
 	cancel   context.CancelFunc
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -163,6 +164,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if a.RequestsExpire == 0 {
 		a.RequestsExpire = caddy.Duration(approvals.DefaultExpiry)
+	}
+	if err := a.Biopass.validate(); err != nil {
+		return err
 	}
 	if a.Keys != "" {
 		secret, err := readSecret(repl, a.Keys)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"strings"
 	"sync/atomic"
 
@@ -27,7 +28,8 @@ type Email struct {
 	Server string `json:"server"`
 	// From is the sender's address.
 	From string `json:"from"`
-	// Username and Password sign in to the server; both or neither.
+	// Username and Password sign in to the server. Username is the sender's
+	// address unless told otherwise; without a password nobody signs in.
 	Username string `json:"username,omitempty"`
 	Password string `json:"password,omitempty"`
 	// TLS is required (default), opportunistic or off. Off sends links in
@@ -86,8 +88,8 @@ func (e *Email) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if e.From == "" {
 		return d.Err("notify email needs `from <address>`: the sender's address")
 	}
-	if (e.Username == "") != (e.Password == "") {
-		return d.Err("notify email needs username and password, or neither")
+	if e.Username != "" && e.Password == "" {
+		return d.Err("notify email has a username and needs its password, or neither")
 	}
 	return nil
 }
@@ -101,9 +103,15 @@ func (e *Email) Provision(caddy.Context) error {
 		server = strings.Trim(server, "[]")
 		server = net.JoinHostPort(server, "587")
 	}
+	from, username := repl.ReplaceKnown(e.From, ""), repl.ReplaceKnown(e.Username, "")
+	if username == "" && e.Password != "" {
+		username = from
+		if a, err := mail.ParseAddress(from); err == nil {
+			username = a.Address
+		}
+	}
 	n, err := email.New(email.Config{
-		Server: server, From: repl.ReplaceKnown(e.From, ""), TLS: email.TLS(e.TLS),
-		Username: repl.ReplaceKnown(e.Username, ""), Password: repl.ReplaceKnown(e.Password, ""),
+		Server: server, From: from, TLS: email.TLS(e.TLS), Username: username, Password: repl.ReplaceKnown(e.Password, ""),
 	})
 	if err != nil {
 		return fmt.Errorf("notify email: %w", err)
