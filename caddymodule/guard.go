@@ -14,7 +14,7 @@ import (
 // the reason for who may read it come. Bodies, flushes, hijacks and splices
 // pass as without it.
 type guard struct {
-	*caddyhttp.ResponseWriterWrapper
+	caddyhttp.ResponseWriterWrapper
 	cookie string // Set-Cookie of the device cookie, empty for none
 	reason string
 	wrote  bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -31,7 +32,8 @@ const (
 	reasonHeader  = "Cadenas-Reason"
 )
 
-// request is one request on its way through a site.
+// request is one request on its way through a site, in one piece of memory
+// with its writers and its place among the requests under way.
 type request struct {
 	*site
 	w       *guard
@@ -40,18 +42,25 @@ type request struct {
 	now     time.Time
 	print   fingerprint.Fingerprint
 	place   access.Place
+	located string // for whom: a place can have a name for one person
 	session identity.Session
 	mode    identity.Mode
 	exempt  bool // by its path
 	page    bool // a person waits in front of it
 	tell    bool // the bearer is told reasons
+
+	person  access.Person // who was let in; nobody until then
+	guard   guard
+	wrapped identity.Writer
+	socket  gate.Socket
 }
 
 // serve is the order of a request, as package identity and DESIGN have it.
 func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	q := request{site: s, r: r, next: next, now: time.Now()}
+	q := &request{site: s, r: r, next: next, now: time.Now()}
 	q.print = s.reader.Read(r, fingerprint.Arrival{HTTPS: isHTTPS(r), ClientIP: clientIP(r), Domain: s.handler.CookieDomain}, q.now)
-	q.w = &guard{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	q.guard.ResponseWriter = w
+	q.w = &q.guard
 
 	// The padlock's error is no way in: the mode is the strictest then, and
 	// the gate is asked again below.
@@ -86,7 +95,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 		return next.ServeHTTP(q.w, r)
 	}
 	q.page = fingerprint.Navigation(r) || formPost(r)
-	q.place = s.run.place(q.print.Address, q.session.Person.User)
+	q.locate(q.session.Person.User)
 	if (q.page || s.isLogin(r)) && q.print.Due(q.now) && q.mode != identity.Drain {
 		q.w.cookie = s.reader.Issue(&q.print, q.now)
 	}
@@ -157,6 +166,9 @@ func (s *site) isLogin(r *http.Request) bool {
 	return s.watcher != nil && r.Method == http.MethodPost && s.watcher.IsLoginPath(r)
 }
 
+// locate looks up where the request comes from, for a user.
+func (q *request) locate(user string) { q.place, q.located = q.run.place(q.print.Address, user), user }
+
 // other is every request that is neither a login nor a release.
 func (q *request) other() error {
 	var err error
@@ -184,7 +196,9 @@ func (q *request) other() error {
 	if person.Nobody() && q.handler.device {
 		person = identity.DevicePerson(q.print.Device.ID)
 	}
-	q.place = q.run.place(q.print.Address, person.User)
+	if person.User != q.located {
+		q.locate(person.User)
+	}
 	if person.Nobody() {
 		return q.nobody(right)
 	}
@@ -196,7 +210,7 @@ func (q *request) other() error {
 	if verdict.Answer != access.LetIn {
 		return q.intercept(person, verdict, q.session.Login.ID)
 	}
-	return q.forward(person, verdict)
+	return q.forward(person)
 }
 
 // check asks the gate. A copied device cookie waits for an approval, whatever
@@ -231,7 +245,7 @@ func (q *request) circumstance(p access.Person) gate.Circumstance {
 // nobody is a request behind which no user is known.
 func (q *request) nobody(right identity.Right) error {
 	if q.mode != identity.Closed {
-		return q.through(access.Person{}, nil)
+		return q.through()
 	}
 	if q.watcher == nil {
 		// The identity source has nobody: its own refusal should have come
@@ -240,53 +254,52 @@ func (q *request) nobody(right identity.Right) error {
 	}
 	switch right {
 	case identity.RightForward:
-		return q.through(access.Person{}, nil)
+		return q.through()
 	case identity.RightBare:
 		identity.Bare(q.r)
-		return q.through(access.Person{}, nil)
+		return q.through()
 	}
 	return q.refused(errors.New("nobody is signed in"))
 }
 
 // forward hands an allowed request to the backend.
-func (q *request) forward(p access.Person, v access.Verdict) error {
+func (q *request) forward(p access.Person) error {
+	q.person = p
 	q.tellBackend(p)
-	return q.through(p, func(ctx context.Context) bool {
-		again, err := q.run.state.gate.Explain(ctx, q.visit(p), q.circumstance(p))
-		if err != nil || again.Answer != access.LetIn {
-			return false
-		}
-		return q.watcher == nil || q.session.Login.ID == "" || q.watcher.Bound(ctx, q.session.Login.ID)
-	})
+	return q.through()
+}
+
+// Still reports whether the request may go on, after something was written
+// that may concern it. Nobody's may as long as the padlock is open, or where
+// it was let through closed: at public paths.
+func (q *request) Still(ctx context.Context) bool {
+	if q.person.Nobody() {
+		closed, err := q.run.state.gate.Closed(ctx, q.name)
+		return err == nil && (!closed || q.mode != identity.Open)
+	}
+	again, err := q.run.state.gate.Explain(ctx, q.visit(q.person), q.circumstance(q.person))
+	if err != nil || again.Answer != access.LetIn {
+		return false
+	}
+	return q.watcher == nil || q.session.Login.ID == "" || q.watcher.Bound(ctx, q.session.Login.ID)
 }
 
 // through calls next with a writer that touches headers only and a context
-// that a revocation ends. Still says whether the request may go on; nil for
-// nobody's, which may as long as the padlock is open or they were public.
-func (q *request) through(p access.Person, still func(context.Context) bool) error {
-	if still == nil {
-		mode := q.mode
-		still = func(ctx context.Context) bool {
-			closed, err := q.run.state.gate.Closed(ctx, q.name)
-			return err == nil && (!closed || mode != identity.Open)
-		}
+// that a revocation ends.
+func (q *request) through() error {
+	ctx, cancel := context.WithCancelCause(q.r.Context())
+	q.socket = gate.Socket{
+		Application: q.name, User: q.person.User, Device: q.print.Device.ID, Login: q.session.Login.ID, Request: q, Cancel: cancel,
 	}
-	ctx := q.r.Context()
-	w := q.w
-	if q.watcher != nil {
-		var done func()
-		ctx, done = q.watcher.Stream(ctx, q.session, q.print.Device.ID)
-		defer done()
-	}
-	ctx, socket := q.run.state.gate.Watch(ctx, q.name, p.User, q.session.Login.ID, still)
-	defer socket.Close()
+	q.run.state.gate.Enter(&q.socket)
+	defer q.socket.Close()
 	r := q.r.WithContext(ctx)
 	if q.watcher == nil {
-		return q.next.ServeHTTP(w, r)
+		return q.next.ServeHTTP(q.w, r)
 	}
-	wrapped := q.watcher.Wrap(w, r, q.session, q.print.Device.ID, q.mode)
-	err := q.next.ServeHTTP(wrapped, r)
-	wrapped.Finish()
+	q.watcher.WrapIn(&q.wrapped, q.w, r, q.session, q.print.Device.ID, q.mode)
+	err := q.next.ServeHTTP(&q.wrapped, r)
+	q.wrapped.Finish()
 	return err
 }
 
@@ -296,25 +309,44 @@ func (q *request) pass(w http.ResponseWriter, r *http.Request) error { return q.
 // tellBackend sets the placeholder and the optional header with the steps
 // that were passed.
 func (q *request) tellBackend(p access.Person) {
-	factors := strings.Join(q.session.Login.Factors, " ")
-	if factors == "" {
+	var factors string
+	switch steps := q.session.Login.Factors; len(steps) {
+	case 0:
 		factors = p.Source
+	case 1:
+		factors = steps[0]
+	default:
+		factors = strings.Join(steps, " ")
 	}
 	if repl, ok := q.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.cadenas.user", p.User)
-		repl.Set("http.cadenas.factors", factors)
+		repl.Set("http.cadenas.factors", boxed(factors))
 	}
 	if name := q.handler.FactorsHeader; name != "" {
 		q.r.Header.Set(name, factors)
 	}
 }
 
+// factorBoxes are the few texts that factors can be, as the replacer takes
+// them: what is boxed once costs no memory for each request.
+var factorBoxes sync.Map
+
+func boxed(factors string) any {
+	box, ok := factorBoxes.Load(factors)
+	if !ok {
+		box, _ = factorBoxes.LoadOrStore(factors, factors)
+	}
+	return box
+}
+
 // note counts a verdict and leaves its reason in the access log.
 func (q *request) note(p access.Person, v access.Verdict) {
 	count(q.name, v)
-	if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok && v.Step != access.StepKnown {
-		extra.Add(verdictField(v))
-		extra.Add(userField(p.User))
+	if v.Step != access.StepKnown && hasAccessLog(q.r) {
+		if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+			extra.Add(verdictField(v))
+			extra.Add(userField(p.User))
+		}
 	}
 	if q.tell {
 		q.w.reason = string(v.Answer) + ": " + v.Reason()
@@ -323,6 +355,13 @@ func (q *request) note(p access.Person, v access.Verdict) {
 
 // noteForeign writes down that a session came with another device: whose it
 // was, where that is known.
+// hasAccessLog reports whether the server writes one; where it is not told,
+// it may.
+func hasAccessLog(r *http.Request) bool {
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return server == nil || server.Logs != nil
+}
+
 func (q *request) noteForeign() {
 	whose := q.session.ForeignLogin
 	if l, err := q.run.state.books.Logins.Get(q.r.Context(), q.name, whose); err == nil {

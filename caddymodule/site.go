@@ -64,6 +64,7 @@ func newSite(run *running, h *Handler, name string) (*site, error) {
 	if h.Login != nil {
 		s.watcher, err = identity.NewWatcher(h.watcherConfig(name), identity.Deps{
 			Books: run.state.books, Ring: run.state.keys, Log: s.log, Probe: probe,
+			Cut: func(device, login string) { run.state.gate.Cut(name, device, login) },
 		})
 		if err != nil {
 			return nil, err
