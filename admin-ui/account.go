@@ -15,6 +15,7 @@ type accountPage struct {
 	Email    string
 	More     []pages.Room
 	Sessions []sessionLine
+	Push     *pushCard
 	Others   bool
 }
 
@@ -29,7 +30,7 @@ func showMore(v *visit) error { return v.account("more") }
 func showAccount(v *visit) error { return v.account("account") }
 
 func (v *visit) account(page string) error {
-	f, err := v.frame(page, nil, nil)
+	f, err := v.frame(page, nil, []string{"push.js"})
 	if err != nil {
 		return err
 	}
@@ -38,6 +39,9 @@ func (v *visit) account(page string) error {
 		if !r.Phone {
 			data.More = append(data.More, r)
 		}
+	}
+	if data.Push, err = v.pushes(); err != nil {
+		return err
 	}
 	list, err := v.sessions.of(v.ctx(), v.session.Email)
 	if err != nil {

@@ -61,6 +61,8 @@ type Deps struct {
 	Ring func() *seal.Ring
 	// Settings is what the configuration says, for reading; nil: no such room.
 	Settings func() []SettingGroup
+	// Push is how browsers are subscribed; nil: no such channel.
+	Push *Push
 	// Languages are those offered; empty means all.
 	Languages []string
 	Clock     func() time.Time

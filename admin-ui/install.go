@@ -3,6 +3,7 @@ package adminui
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/cadenas-gateway/cadenas/pages"
 )
@@ -42,7 +43,7 @@ func worker(v *visit) error {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; script-src 'self'")
 	v.w.WriteHeader(http.StatusOK)
-	_, err := v.w.Write(pages.Bytes("worker.js"))
+	_, err := v.w.Write(slices.Concat(pages.Bytes("worker.js"), pages.Bytes("push-worker.js")))
 	if err != nil {
 		return nil //nolint:nilerr // the browser went away
 	}

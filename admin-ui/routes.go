@@ -58,6 +58,9 @@ func (c *Console) table() *http.ServeMux {
 
 		"GET /explain/{application}/{connection}": showExplanation,
 
+		"POST /push/subscribe":                        subscribe,
+		"POST /push/unsubscribe":                      unsubscribe,
+		"POST /push/test":                             testPush,
 		"POST /people":                                addPerson,
 		"POST /people/{user}/treat":                   treatPerson,
 		"POST /people/{user}/exempt":                  exemptPerson,
