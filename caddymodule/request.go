@@ -297,7 +297,7 @@ func (q *request) through() error {
 	if q.watcher == nil {
 		return q.next.ServeHTTP(q.w, r)
 	}
-	q.watcher.WrapIn(&q.wrapped, q.w, r, q.session, q.print.Device.ID, q.mode)
+	q.watcher.WrapIn(&q.wrapped, q.w, r, &q.session, q.print.Device.ID, q.mode)
 	err := q.next.ServeHTTP(&q.wrapped, r)
 	q.wrapped.Finish()
 	return err

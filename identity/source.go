@@ -223,7 +223,7 @@ func aliasOf(key string, names []string) bool {
 
 // sameHeader compares two header names as CGI and its heirs fold them.
 func sameHeader(a, b string) bool {
-	a, b = strings.Trim(a, " \t"), strings.Trim(b, " \t")
+	a, b = trim(a), trim(b)
 	if len(a) != len(b) {
 		return false
 	}

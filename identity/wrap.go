@@ -20,7 +20,7 @@ type Writer struct {
 	http.ResponseWriter
 	w      *Watcher
 	r      *http.Request
-	s      Session
+	s      *Session
 	device string
 	mode   Mode
 	// ours are the Set-Cookie lines that were there before the backend's;
@@ -36,12 +36,13 @@ type Writer struct {
 // anything, call Finish.
 func (w *Watcher) Wrap(rw http.ResponseWriter, r *http.Request, s Session, deviceID string, mode Mode) *Writer {
 	x := new(Writer)
-	w.WrapIn(x, rw, r, s, deviceID, mode)
+	w.WrapIn(x, rw, r, &s, deviceID, mode)
 	return x
 }
 
-// WrapIn is Wrap with a writer that is part of a larger struct.
-func (w *Watcher) WrapIn(x *Writer, rw http.ResponseWriter, r *http.Request, s Session, deviceID string, mode Mode) {
+// WrapIn is Wrap with a writer that is part of a larger struct, as the session
+// is, which it changes.
+func (w *Watcher) WrapIn(x *Writer, rw http.ResponseWriter, r *http.Request, s *Session, deviceID string, mode Mode) {
 	*x = Writer{ResponseWriter: rw, w: w, r: r, s: s, device: deviceID, mode: mode, ours: rw.Header()["Set-Cookie"]}
 }
 
