@@ -75,6 +75,7 @@ type judged struct {
 	row      *row
 	gone     bool // worth nothing
 	unproved bool
+	older    bool // it bears no stamp
 	foreign  bool
 	err      error
 }
@@ -244,7 +245,7 @@ func (c *cleaner) choose(s *Session) {
 				continue
 			}
 		}
-		s.Unproved = s.Unproved || p.unproved
+		s.Unproved, s.older = s.Unproved || p.unproved, s.older || p.older
 		s.Carried = true
 		if c.mode == Drain && p.stamped {
 			inner, _ := unquote(p.plain)

@@ -54,7 +54,7 @@ func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device 
 	if now.Sub(st.made) > nobodyLife {
 		return judged{gone: true}
 	}
-	j := judged{state: books.LoginNobody, unproved: st.mark != markNobody}
+	j := judged{state: books.LoginNobody, unproved: st.mark != markNobody, older: st.mark == markOlder}
 	if mode == Closed && !j.unproved {
 		// While the padlock was open somebody may have signed in through any
 		// door: what is older than its closing is unproved.
@@ -102,7 +102,7 @@ func (w *Watcher) judgeBare(ctx context.Context, name, plain, device string, mod
 	if mode == Closed || (mode == Open && w.cfg.Unbound == "relogin") {
 		return judged{gone: true}
 	}
-	return judged{state: books.LoginNobody, unproved: true}
+	return judged{state: books.LoginNobody, unproved: true, older: true}
 }
 
 // fate looks a value up in the map of values.
@@ -131,7 +131,7 @@ func (w *Watcher) judgeFate(ctx context.Context, val *value, device string, mode
 		if val.Device != device && !mode.passes() {
 			return judged{gone: true, foreign: true}
 		}
-		return judged{state: books.LoginNobody, unproved: val.Fate == fateUnproved || val.Device != device, foreign: val.Device != device}
+		return judged{state: books.LoginNobody, unproved: val.Fate == fateUnproved || val.Device != device, older: val.Fate == fateUnproved, foreign: val.Device != device}
 	case fateNone, fateEnded:
 	}
 	return judged{gone: true}

@@ -57,12 +57,13 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 		return a, t.spoil()
 	}
 	f, who := w.prove(ctx, r, s, ans, typed, t, next)
+	f, doubtful := w.overSomebody(f, s, typed, t, ans, mode)
 	a.Reason = f.reason
 	switch f.proof {
 	case proofFailed:
 		return w.failed(a, t, ans, rw, r, s, device.ID, mode)
 	case proofSigned:
-		return w.signed(a, t, ans, f, who, typed, rw, r, device, mode, decide)
+		return w.signed(a, t, ans, f, who, typed, doubtful, rw, r, device, mode, decide)
 	case proofNone, proofBroken:
 	}
 	return w.undecided(a, f, typed, t, ans, rw, r, s, device.ID, mode)
@@ -227,6 +228,24 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 	return finding{proofSigned, f.reason + "; whoami names the user", token}, person(n.user, sourceLogin)
 }
 
+// overSomebody doubts a sign-in over a session in which somebody else was in
+// already, or may have been (it is older than the gate). Many backends answer
+// any login POST of one who is in like a success, whatever the password
+// (Laravel's guest middleware), and the name that was typed would be linked
+// to this device. What tells is a new session value, from a backend that does
+// not give one with every answer; a token; whoami, or a page of the user's.
+// With the padlock open a doubtful sign-in counts as adopted.
+func (w *Watcher) overSomebody(f finding, s Session, typed typedUser, t *trial, ans *answer, mode Mode) (finding, bool) {
+	other := s.State == books.LoginBound && s.Person.User != typed.user
+	if f.proof != proofSigned || !(other || s.older) || f.token != "" || w.cfg.Whoami.Path != "" || w.cfg.page() != "" || t.renewed(ans.sent) {
+		return f, false
+	}
+	if mode.passes() {
+		return f, true
+	}
+	return finding{proofNone, f.reason + "; but somebody else was in before", ""}, true
+}
+
 // failed hands a refusal of the backend on. It changes nothing.
 func (w *Watcher) failed(a Attempt, t *trial, ans *answer, rw http.ResponseWriter, r *http.Request, s Session, device string, mode Mode) (Attempt, error) {
 	a.Outcome = OutcomeFailed
@@ -273,7 +292,7 @@ func (w *Watcher) undecided(a Attempt, f finding, typed typedUser, t *trial, ans
 }
 
 // signed asks the gate about one who has proved a sign-in.
-func (w *Watcher) signed(a Attempt, t *trial, ans *answer, f finding, who access.Person, typed typedUser, rw http.ResponseWriter, r *http.Request, device access.Device, mode Mode, decide Decide) (Attempt, error) {
+func (w *Watcher) signed(a Attempt, t *trial, ans *answer, f finding, who access.Person, typed typedUser, doubtful bool, rw http.ResponseWriter, r *http.Request, device access.Device, mode Mode, decide Decide) (Attempt, error) {
 	w.streams.endDevice(device.ID)
 	if r.Context().Err() != nil {
 		a.Outcome, a.Reason = OutcomeAborted, "the client hung up"
@@ -281,7 +300,7 @@ func (w *Watcher) signed(a Attempt, t *trial, ans *answer, f finding, who access
 	}
 	w.learnFrom(ans, typed, f)
 	login := t.login(who)
-	login.Factors = []string{"login"}
+	login.Factors, login.Adopted = []string{"login"}, doubtful
 	v, err := decide(r.Context(), who, login)
 	if err != nil {
 		return a, errors.Join(fmt.Errorf("asking the gate about a sign-in: %w", err), t.spoil())

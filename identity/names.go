@@ -3,10 +3,14 @@ package identity
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
@@ -25,6 +29,9 @@ type learnt struct {
 	User string
 	// Tokens says that the login was seen to answer with a token.
 	Tokens bool
+	// Restless are the sessions, by folded name, that get a new value with
+	// every answer, or nearly.
+	Restless map[string]bool
 	// Proved says that a sign-in was told apart without being configured.
 	Proved bool
 }
@@ -50,15 +57,20 @@ type names struct {
 	mu     sync.Mutex // writes
 	loaded atomic.Bool
 	seen   atomic.Pointer[learnt]
+	turns  *otter.Cache[string, *turn]
 }
 
-func newNames(cfg Config, st store.Store) *names {
+func newNames(cfg Config, st store.Store) (*names, error) {
 	n := &names{application: cfg.Application, st: st}
+	var err error
+	if n.turns, err = otter.New(&otter.Options[string, *turn]{MaximumSize: 10_000}); err != nil {
+		return nil, fmt.Errorf("making the memory of rotations: %w", err)
+	}
 	for _, p := range cfg.Session {
 		n.patterns = append(n.patterns, foldPattern(p))
 	}
 	n.seen.Store(&learnt{})
-	return n
+	return n, nil
 }
 
 // foldPattern folds a pattern's text and leaves its stars.
@@ -99,12 +111,13 @@ func merge(a, b learnt) *learnt {
 	if m.User == "" {
 		m.User = a.User
 	}
-	for k, v := range a.Names {
-		m.Names[k] = v
+	if len(a.Restless)+len(b.Restless) > 0 {
+		m.Restless = make(map[string]bool, len(a.Restless)+len(b.Restless))
+		maps.Copy(m.Restless, a.Restless)
+		maps.Copy(m.Restless, b.Restless)
 	}
-	for k, v := range b.Names {
-		m.Names[k] = v
-	}
+	maps.Copy(m.Names, a.Names)
+	maps.Copy(m.Names, b.Names)
 	return &m
 }
 
@@ -191,6 +204,46 @@ func (n *names) learn(folded string, s shape) {
 	n.update(func(l *learnt) { l.Names[folded] = s })
 }
 
+// A session is restless when it gets this many new values on one device
+// within this time, without a sign-in. One alone may be a session that ran
+// out at the backend.
+const (
+	restlessTurns = 3
+	restlessTime  = 10 * time.Minute
+)
+
+// turn counts the new values of a session on one device.
+type turn struct {
+	mu    sync.Mutex
+	since time.Time
+	count int
+}
+
+// turned notes that a session got a new value without a sign-in.
+func (n *names) turned(name, device string, now time.Time) {
+	folded := foldName(name)
+	if l := n.known(); l.Restless[folded] || len(l.Restless) >= maxNames || device == "" {
+		return
+	}
+	t, _ := n.turns.SetIfAbsent(device+"|"+folded, &turn{since: now})
+	t.mu.Lock()
+	if now.Sub(t.since) > restlessTime {
+		t.since, t.count = now, 0
+	}
+	t.count++
+	restless := t.count >= restlessTurns
+	t.mu.Unlock()
+	if !restless {
+		return
+	}
+	n.update(func(l *learnt) {
+		if l.Restless == nil {
+			l.Restless = map[string]bool{}
+		}
+		l.Restless[folded] = true
+	})
+}
+
 // learnLogin remembers what a proved sign-in shows: the field of the user's
 // name, and whether it answers with a token.
 func (n *names) learnLogin(field string, token bool) {
@@ -226,6 +279,12 @@ func (n *names) update(change func(l *learnt)) {
 				continue
 			}
 			l.Names[k] = v
+		}
+		for k := range next.Restless {
+			if l.Restless == nil {
+				l.Restless = map[string]bool{}
+			}
+			l.Restless[k] = true
 		}
 		if l.User == "" {
 			l.User = next.User

@@ -22,6 +22,8 @@ const (
 	// markUnproved: born under an open padlock or on an exempt path, or the
 	// sign-in in it could not be judged.
 	markUnproved mark = 'u'
+	// markOlder: unproved, and descended from a session older than the gate.
+	markOlder mark = 'o'
 	// markLogin: part of a login, whose row says the rest.
 	markLogin mark = 'l'
 )
@@ -99,7 +101,7 @@ func openStamp(ring *seal.Ring, application, name, plain, text string, scratch *
 			return stamp{}, false
 		}
 		return stamp{mark: m, login: unsafe.String(&p[1], len(p)-1)}, true //nolint:gosec // p lies in scratch: see stamp.login
-	case markNobody, markUnproved:
+	case markNobody, markUnproved, markOlder:
 		if len(p) < 5 {
 			return stamp{}, false
 		}

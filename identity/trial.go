@@ -124,7 +124,13 @@ func (t *trial) mark() error {
 	}
 	for i := range t.carried {
 		c := &t.carried[i]
-		if c.val.Fate != fateNone && c.val.Fate != fateNobody {
+		fresh := c.val.Fate == fateNone || c.val.Fate == fateNobody
+		// A value that is in the map, or that bears no stamp of a login of
+		// this device, may bear another device's (see taken).
+		if c.taken = !fresh || (t.mode.passes() && t.prior == nil); c.taken {
+			b.Writes = append(b.Writes, w.taken.put(c.hashed))
+		}
+		if !fresh {
 			continue
 		}
 		c.ours = true
@@ -135,10 +141,6 @@ func (t *trial) mark() error {
 		}
 		// Open, nothing waits; but should we die now, it is nobody's.
 		b.Writes = append(b.Writes, w.values.put(c.hashed, fateUnproved, "", t.device))
-		if t.prior == nil {
-			b.Writes = append(b.Writes, w.taken.put(c.hashed))
-			c.taken = true
-		}
 	}
 	if t.mode == Closed {
 		l := t.login(access.Person{})
@@ -151,17 +153,12 @@ func (t *trial) mark() error {
 	if err := t.apply(b, ids...); err != nil {
 		return err
 	}
-	t.noteTaken(true)
-	return nil
-}
-
-// noteTaken tells the memory of taken values what was written of them.
-func (t *trial) noteTaken(is bool) {
 	for _, c := range t.carried {
 		if c.taken {
-			t.w.taken.note(c.hashed, is)
+			w.taken.note(c.hashed, true)
 		}
 	}
+	return nil
 }
 
 func (t *trial) apply(b store.Batch, ids ...string) error {
@@ -189,7 +186,7 @@ func (t *trial) restore() error {
 	var b store.Batch
 	ids := []string{t.id}
 	for _, c := range t.carried {
-		if c.taken {
+		if c.taken && c.ours {
 			b.Writes = append(b.Writes, t.w.taken.drop(c.hashed))
 			defer t.w.taken.note(c.hashed, false)
 		}
@@ -314,6 +311,22 @@ func (t *trial) replaced(h http.Header) map[pair]bool {
 		}
 	}
 	return out
+}
+
+// renewed reports whether the answer gave a session a new value, where the
+// backend does not do so with every answer.
+func (t *trial) renewed(h http.Header) bool {
+	restless := t.w.names.known().Restless
+	carried := t.byName()
+	for _, line := range h.Values("Set-Cookie") {
+		c := parseSetCookie(line, t.now)
+		folded := foldName(c.name)
+		old, was := carried[folded]
+		if inner, _ := unquote(c.value); was && !c.cleared && inner != old && !restless[folded] {
+			return true
+		}
+	}
+	return false
 }
 
 // abandon ends a trial that nobody settled: a panic on the way.

@@ -76,8 +76,10 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	for _, p := range cfg.TokenPaths {
 		w.tokens = append(w.tokens, parseTarget(p))
 	}
-	w.names = newNames(cfg, deps.Books.Store)
 	var err error
+	if w.names, err = newNames(cfg, deps.Books.Store); err != nil {
+		return nil, err
+	}
 	if w.logins, err = newLogins(cfg.Application, deps.Books, w.clock); err != nil {
 		return nil, err
 	}

@@ -151,6 +151,7 @@ type Session struct {
 	unproved []pair   // closed: taken off the request, for whoami alone
 	stamped  []pair   // drain: what bore a stamp
 	fresh    []string // Set-Cookie lines of a probe, still to be sent
+	older    bool     // a value without a stamp passed: it is older than the gate
 	murky    bool     // whoami did not tell who is in it, before a login
 	bare     bool     // nobody's session was taken off: keep its cookies as they are
 }

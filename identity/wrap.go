@@ -180,6 +180,9 @@ func (x *Writer) line(line string, now time.Time) (out string, session, keep boo
 	if c.cleared || x.mode == Drain {
 		return line, true, true
 	}
+	if x.s.Carried && !x.w.login.watched(x.r.URL) {
+		x.w.names.turned(c.name, x.device, now)
+	}
 	st := stamp{mark: markUnproved, device: x.device, made: now}
 	switch {
 	case x.s.Login.ID != "":
@@ -188,6 +191,8 @@ func (x *Writer) line(line string, now time.Time) (out string, session, keep boo
 		st = stamp{mark: markLogin, login: x.s.Login.ID}
 	case x.mode == Closed:
 		st.mark = markNobody
+	case x.s.older:
+		st.mark = markOlder
 	}
 	inner, quoted := unquote(c.value)
 	var room [512]byte
@@ -219,7 +224,7 @@ func (x *Writer) tooLong(c setCookie, inner string, st stamp) string {
 		f = fateLogin
 	case markNobody:
 		f = fateNobody
-	case markUnproved:
+	case markUnproved, markOlder:
 	}
 	if err := x.w.mapValue(ctx, c.name, inner, f, st.login, x.device); err != nil {
 		x.w.log.Error("remembering a session by its hash", "application", x.w.cfg.Application, "error", err)
