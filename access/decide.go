@@ -50,6 +50,8 @@ const (
 	// StepKnown is the policy finding nothing new: every part and the
 	// combination are those of an authorised connection.
 	StepKnown Step = "known"
+	// StepBiopass is an allowed sign-in before which four words are typed.
+	StepBiopass Step = "biopass"
 )
 
 // Verdict is the gate's answer for one visit, with its reason.
@@ -66,6 +68,10 @@ type Verdict struct {
 	// Shadow is what would have been answered with the padlock closed; set
 	// only when Step is StepPadlock.
 	Shadow *Verdict
+	// Factor is what was passed besides the sign-in where that is not the
+	// approval that let a held one through: "biopass", or "login" for nothing
+	// more.
+	Factor string
 }
 
 // Reason is the verdict's reason in one English line, the same in log,
@@ -88,6 +94,8 @@ func (v Verdict) Reason() string {
 		return "rule " + v.Rule.ID + " by " + v.Rule.Author
 	case StepKnown:
 		return "known connection"
+	case StepBiopass:
+		return "biopass at sign-in"
 	case StepPolicy:
 		names := make([]string, len(v.New))
 		for i, p := range v.New {

@@ -220,7 +220,17 @@ func (s *Service) newCode(ctx context.Context, ask AccessRequest, w way, now tim
 	n := s.notice(NoticeCode, ask.Application, w.to, w.channel, now)
 	n.Own = true
 	p := parcel{Notice: n, AskID: ask.ID, Due: now, Code: s.conf.Ring().Seal(nil, []byte(digits), "notice-code", n.ID)}
-	writes := []store.Write{{Key: codeKey(ask.Application, ask.ID), Value: books.Encode(c), TTL: codeLife}, p.write()}
+	waiting, err := s.waitingFor(ctx, ask.Application, ask.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	var writes []store.Write
+	for _, w := range waiting {
+		if w.Notice.Kind == NoticeCode {
+			writes = append(writes, store.Write{Key: w.key()}) // void now
+		}
+	}
+	writes = append(writes, store.Write{Key: codeKey(ask.Application, ask.ID), Value: books.Encode(c), TTL: codeLife}, p.write())
 	var checks []store.Check
 	for _, t := range []*tally{&person, &network, &all} {
 		t.Sent++

@@ -362,9 +362,14 @@ func TestThreat_L22_CodesAreSentSparingly(t *testing.T) {
 		b.Device.ID = "dev2"
 		mustOpen(t, x.Service, b)
 		synctest.Wait()
-		last := x.mail.got()[len(x.mail.got())-1]
-		if last.Kind != NoticeOpened || last.To.Email != marie.Email {
-			t.Errorf("%+v", last)
+		asked := 0
+		for _, n := range x.mail.got() {
+			if n.Kind == NoticeOpened && n.To.Email == marie.Email {
+				asked++
+			}
+		}
+		if asked != 1 {
+			t.Errorf("the approver was asked %d times", asked)
 		}
 		for i := range 60 { // of one network
 			a := julie()

@@ -15,13 +15,16 @@ type LeadPage struct {
 	// Application is its name for people.
 	Application string
 	Languages   []string
-	// To is the waiting page, ticket included.
+	// To is the waiting page, ticket included, or the Biopass page.
 	To string
+	// Biopass says that it is the latter.
+	Biopass bool
 }
 
 type leadView struct {
 	pages.Door
 	To, Device string
+	Biopass    bool
 }
 
 // WriteLead answers with the page that leads to the gate's host. It is a page
@@ -33,7 +36,7 @@ func WriteLead(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, status
 			Application: p.Application, Here: WaitPath, Languages: p.Languages,
 			Styles: []string{"waiting.css"}, Scripts: []string{"lead.js"},
 		},
-		To: local(p.To, WaitPath), Device: DevicePath,
+		To: local(p.To, WaitPath), Device: DevicePath, Biopass: p.Biopass,
 	}
 	// For browsers without script, after the script had its time to tell what
 	// only a script can see of the device.

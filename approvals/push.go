@@ -57,7 +57,7 @@ func (b *PushBook) Add(ctx context.Context, admin string, s Subscription) (Subsc
 	if err := s.check(); err != nil {
 		return s, err
 	}
-	s.ID, s.Label = digest(s.Endpoint)[:32], lang.Inert(s.Label, 80)
+	s.ID, s.Label = SubscriptionID(s.Endpoint), lang.Inert(s.Label, 80)
 	if s.Created.IsZero() {
 		s.Created = b.clock()
 	}
@@ -86,6 +86,9 @@ func (b *PushBook) Add(ctx context.Context, admin string, s Subscription) (Subsc
 	}
 	return s, nil
 }
+
+// SubscriptionID names the subscription of an endpoint.
+func SubscriptionID(endpoint string) string { return digest(endpoint)[:32] }
 
 func (s Subscription) check() error {
 	u, err := url.Parse(s.Endpoint)

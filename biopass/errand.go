@@ -185,6 +185,16 @@ func (s *Service) Cleared(ctx context.Context, application, device, user, login 
 	return err == nil, typed, err
 }
 
+// CanStill reports whether somebody who waits for an approval may type
+// instead.
+func (s *Service) CanStill(ctx context.Context, application, device, user, login string) (bool, error) {
+	e, ok, err := s.Errand(ctx, application, device)
+	if err != nil || !ok || e.Person.User != user || e.Login != login || e.purpose() == Enrolling || (e.Stage != Open && e.Stage != Asked) {
+		return false, err
+	}
+	return s.Able(ctx, application, user, e.Device)
+}
+
 // Repeat says that the sign-in of an errand has to be done once more.
 func (s *Service) Repeat(ctx context.Context, e Errand) error {
 	_, err := s.change(ctx, e.Application, e.Device.ID, func(now *Errand) (bool, error) {

@@ -29,6 +29,7 @@ func init() {
 //		languages <tag>...
 //		admin <name> <e-mail> [<mobile>] { ... }
 //		notify <channel> ...
+//		biopass { ... }
 //		requests expire <duration>
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -42,7 +43,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	return httpcaddyfile.App{Name: "cadenas", Value: caddyconfig.JSON(app, nil)}, nil
 }
 
-var appWords = []string{"store", "keys", "places", "place", "console", "languages", "admin", "notify", "requests"}
+var appWords = []string{"store", "keys", "places", "place", "console", "languages", "admin", "notify", "biopass", "requests"}
 
 // UnmarshalCaddyfile reads the global block.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -109,6 +110,8 @@ func (a *App) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		}
 		a.NotifyRaw = append(a.NotifyRaw, raw)
 		return nil
+	case "biopass":
+		return a.unmarshalBiopass(d)
 	case "requests":
 		return a.unmarshalRequests(d)
 	}

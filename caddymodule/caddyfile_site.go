@@ -27,6 +27,7 @@ func init() {
 //		unknown device|place|browser|combination allow|biopass|approval|refuse
 //		same place address|network|city|country|owner...
 //		same browser family|version
+//		biopass always|required|optional|off [<day>]
 //		padlock open|closed
 //		grant_for <duration>
 //		self sms|mail|off
@@ -45,7 +46,7 @@ func parseSite(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 }
 
 var siteWords = []string{
-	"login", "identity", "public", "exempt", "unknown", "same", "padlock", "grant_for",
+	"login", "identity", "public", "exempt", "unknown", "same", "biopass", "padlock", "grant_for",
 	"self", "hold", "unbound", "cookie_domain", "intercept", "factors_header",
 }
 
@@ -108,6 +109,8 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		return h.unmarshalUnknown(d)
 	case "same":
 		return h.unmarshalSame(d)
+	case "biopass":
+		return h.unmarshalBiopass(d)
 	case "padlock":
 		return oneOf(d, &h.Padlock, "open", "closed")
 	case "grant_for":

@@ -103,6 +103,7 @@ var specs = []spec{
 			return printed(w, err, "%s\n\nFor %s, once, until %s. It is typed on the waiting page.\n", a.Code, a.User, stampOf(a.Until))
 		},
 	},
+	biopassSpec,
 	{
 		use: "explain", short: "Say what the gate would answer, and why", verb: "explain",
 		flags: map[string]string{"user": "the user", "ip": "the address", "user-agent": "the browser's user agent", "device": "a device, by identifier"},

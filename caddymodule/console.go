@@ -76,7 +76,7 @@ func (run *running) newConsole() (*adminui.Console, error) {
 	a := run.app
 	console, err := adminui.New(adminui.Deps{
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
-		SendLink: run.sendLink, ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
+		SendLink: run.sendLink, Push: run.push(), ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
 		Stopping: a.stopping, Ring: run.state.keys, Networks: run.fixedNetworks, Place: run.placeNow,
 	})
 	if err != nil {

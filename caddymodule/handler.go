@@ -37,6 +37,9 @@ type Handler struct {
 	Unknown *Unknown `json:"unknown,omitempty"`
 	// Same says what is compared.
 	Same *Same `json:"same,omitempty"`
+	// Biopass says when four words are typed. Default: where the policy says
+	// biopass, enrolment being offered at the first allowed sign-in.
+	Biopass *SiteBiopass `json:"biopass,omitempty"`
 	// Padlock pins the padlock "open" or "closed". Default: console and
 	// command line turn it.
 	Padlock string `json:"padlock,omitempty"`
@@ -170,6 +173,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) validate() error {
 	if h.Application == "_" {
 		return fmt.Errorf("application %q is taken: use the site's host or a short word", h.Application)
+	}
+	if err := h.validateBiopass(); err != nil {
+		return err
 	}
 	_, err := h.policy()
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/fingerprint"
 	"github.com/cadenas-gateway/cadenas/identity"
@@ -53,10 +54,25 @@ func (q *request) login() error {
 }
 
 // decide is asked by the watcher about somebody who has just signed in.
-func (q *request) decide(ctx context.Context, p access.Person, _ books.Login) (access.Verdict, error) {
+func (q *request) decide(ctx context.Context, p access.Person, l books.Login) (access.Verdict, error) {
 	q.place = q.run.place(q.print.Address, p.User)
 	q.session.Login.Adopted = false
-	return q.check(ctx, p)
+	v, err := q.check(ctx, p)
+	if err == nil {
+		v, err = q.second(ctx, p, l, v)
+	}
+	if err == nil && v.Answer == access.LetIn && p.User != q.session.Person.User {
+		q.rotate()
+	}
+	return v, err
+}
+
+// rotate hands out the device cookie's next generation with this answer: one
+// that was planted or copied before is an old one soon (threat L9).
+func (q *request) rotate() {
+	if q.print.Device.ID != "" && q.mode != identity.Drain {
+		q.w.cookie = q.reader.Rotate(&q.print, q.now)
+	}
 }
 
 // hold shows the page on which a signed-in person waits, or keeps a login by
@@ -66,7 +82,7 @@ func (q *request) hold(a identity.Attempt) error {
 		q.page = true
 		return q.intercept(a.Person, a.Verdict, a.Login.ID)
 	}
-	if a.Outcome == identity.OutcomeHeld && q.handler.Hold > 0 {
+	if a.Outcome == identity.OutcomeHeld && q.handler.Hold > 0 && a.Verdict.Answer != access.Biopass {
 		ask, err := q.open(a.Person, a.Verdict, a.Login.ID)
 		if err != nil {
 			return q.unavailable(err)
@@ -112,6 +128,9 @@ func (q *request) stillHeld() (done bool, err error) {
 	person := held.Login.Person
 	q.place = q.run.place(q.print.Address, person.User)
 	verdict, err := q.check(q.r.Context(), person)
+	if err == nil {
+		verdict, err = q.second(q.r.Context(), person, held.Login, verdict)
+	}
 	if err != nil {
 		return true, q.unavailable(err)
 	}
@@ -126,6 +145,14 @@ func (q *request) stillHeld() (done bool, err error) {
 // intercept answers a request that was not let in: the waiting page where a
 // person looks, problem+json elsewhere (X9).
 func (q *request) intercept(p access.Person, v access.Verdict, login string) error {
+	if v.Answer == access.Biopass {
+		if answered, err := q.typing(p, v, login); err != nil {
+			return q.unavailable(err)
+		} else if answered {
+			return nil
+		}
+		v.Answer = access.Approval // no prints, no keyboard, or every try spent
+	}
 	ask, err := q.open(p, v, login)
 	if err != nil {
 		return q.unavailable(err)
@@ -201,6 +228,15 @@ func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, dev
 	page := approvals.WaitingPage{
 		Ask: ask, Application: s.name, Languages: s.run.app.Languages, Continue: at + back, SignIn: at + "/",
 	}
+	if ask.State == approvals.Waiting {
+		can, err := s.run.biopass.CanStill(ctx, s.name, device, ask.Person.User, ask.LoginID)
+		if err != nil {
+			return page, err
+		}
+		if can {
+			page.Biopass = biopass.BasePath
+		}
+	}
 	if channel, hint, ok, err := s.run.approvals.CodeWay(ctx, ask); err != nil {
 		return page, err
 	} else if ok && ask.State.Open() {
@@ -228,7 +264,11 @@ func (q *request) release() error {
 	// The page may have heard of the approval before the gate did.
 	afresh := func(ctx context.Context, p access.Person, l books.Login) (access.Verdict, error) {
 		q.run.state.gate.Forget(q.name, p.User)
-		return q.decide(ctx, p, l)
+		v, err := q.decide(ctx, p, l)
+		if err == nil && v.Answer == access.LetIn {
+			q.rotate()
+		}
+		return v, err
 	}
 	_, err := q.watcher.Release(q.w, q.r, q.print.Device.ID, afresh)
 	switch {
@@ -265,6 +305,8 @@ func (q *request) own() error {
 		return nil
 	case path == approvals.DevicePath:
 		return q.report()
+	case isBiopass(path):
+		return q.ownTyping()
 	case path == approvals.WaitPath && (q.r.Method == http.MethodGet || q.r.Method == http.MethodHead):
 		return q.ownWaiting()
 	case strings.HasPrefix(path, approvals.WaitPath+"/"):
@@ -272,6 +314,10 @@ func (q *request) own() error {
 		q.waiting.ServeHTTP(q.w, q.r.WithContext(ctx))
 		return nil
 	}
+	return q.nothingHere()
+}
+
+func (q *request) nothingHere() error {
 	return caddyhttp.Error(http.StatusNotFound, errors.New("no such page of cadenas"))
 }
 
@@ -315,8 +361,11 @@ func (q *request) report() error {
 }
 
 // problem answers a request that cannot show a page (X9, RFC 9457).
-func (q *request) problem(p approvals.Problem) error {
-	p.Waiting = origin(q.r) + approvals.WaitPath
+func (q *request) problem(p approvals.Problem) error { return q.problemAt(approvals.WaitPath, p) }
+
+// problemAt is problem, naming another page than the waiting page.
+func (q *request) problemAt(path string, p approvals.Problem) error {
+	p.Waiting = origin(q.r) + path
 	allowOrigin(q.w.Header(), q.r)
 	return approvals.WriteProblem(q.w, p)
 }

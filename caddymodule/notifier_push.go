@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/notify/webpush"
@@ -146,3 +147,16 @@ var (
 	_ approvals.Reacher     = (*WebPush)(nil)
 	_ caddyfile.Unmarshaler = (*WebPush)(nil)
 )
+
+// push is what the console needs to subscribe browsers; nil where no such
+// channel is configured.
+func (run *running) push() *adminui.Push {
+	for _, n := range run.app.notifiers {
+		if p, ok := n.(*WebPush); ok {
+			if open := p.opened.Load(); open != nil {
+				return &adminui.Push{Key: open.public, Book: open.book}
+			}
+		}
+	}
+	return nil
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/fingerprint"
 	"github.com/cadenas-gateway/cadenas/gate"
@@ -45,9 +46,11 @@ type request struct {
 	located string // for whom: a place can have a name for one person
 	session identity.Session
 	mode    identity.Mode
-	exempt  bool // by its path
-	page    bool // a person waits in front of it
-	tell    bool // the bearer is told reasons
+	exempt  bool        // by its path
+	page    bool        // a person waits in front of it
+	why     biopass.Why // why an allowed sign-in is followed by typing
+	typed   bool        // a match of Biopass is what lets this in
+	tell    bool        // the bearer is told reasons
 
 	person  access.Person // who was let in; nobody until then
 	guard   guard
@@ -210,6 +213,7 @@ func (q *request) other() error {
 	if verdict.Answer != access.LetIn {
 		return q.intercept(person, verdict, q.session.Login.ID)
 	}
+	q.typed = verdict.Step == access.StepRule && verdict.Rule.Author == "biopass"
 	return q.forward(person)
 }
 
@@ -221,7 +225,7 @@ func (q *request) check(ctx context.Context, p access.Person) (access.Verdict, e
 		switch v.Step {
 		case access.StepRule, access.StepKnown, access.StepPolicy:
 			v.Answer, v.Step, v.New = access.Approval, access.StepPolicy, []access.Part{access.PartDevice}
-		case access.StepLocked, access.StepPadlock, access.StepExempt, access.StepFull:
+		case access.StepLocked, access.StepPadlock, access.StepExempt, access.StepFull, access.StepBiopass:
 		}
 	}
 	return v, err
@@ -265,6 +269,9 @@ func (q *request) nobody(right identity.Right) error {
 // forward hands an allowed request to the backend.
 func (q *request) forward(p access.Person) error {
 	q.person = p
+	if q.page {
+		q.site.called(q.r)
+	}
 	q.tellBackend(p)
 	return q.through()
 }
@@ -313,6 +320,9 @@ func (q *request) tellBackend(p access.Person) {
 	switch steps := q.session.Login.Factors; len(steps) {
 	case 0:
 		factors = p.Source
+		if q.typed {
+			factors += " biopass"
+		}
 	case 1:
 		factors = steps[0]
 	default:

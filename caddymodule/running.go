@@ -15,6 +15,7 @@ import (
 
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/notify/log"
@@ -29,6 +30,8 @@ type running struct {
 	console    *adminui.Console
 	sites      []*site
 	decide     http.Handler
+	biopass    *biopass.Service
+	typing     http.Handler
 	kept       atomic.Pointer[[]books.Admin]
 	background sync.WaitGroup
 }
@@ -75,10 +78,19 @@ func (a *App) begin(ctx context.Context) (run *running, err error) {
 	if err := run.readAdmins(ctx); err != nil {
 		return nil, err
 	}
+	if err := run.readNetworks(ctx); err != nil {
+		// A name given in the console that clashes with a new one of the
+		// configuration must not keep the gate from starting.
+		a.log.Error("names given to networks in the console are left out", "error", err)
+	}
 	if err := run.openPush(ctx); err != nil {
 		return nil, err
 	}
 	run.approvals = approvals.New(run.approvalsConfig())
+	if run.biopass, err = run.newBiopass(); err != nil {
+		return nil, err
+	}
+	run.typing = run.biopass.Handler(typistOf)
 	if a.Console != "" {
 		if run.console, err = run.newConsole(); err != nil {
 			return nil, fmt.Errorf("preparing the console: %w", err)
@@ -167,6 +179,7 @@ func (run *running) makeSites() error {
 		if err != nil {
 			return fmt.Errorf("application %s: %w", name, err)
 		}
+		s.host = hosts[h]
 		if !byName[name] {
 			run.sites = append(run.sites, s)
 		}
@@ -260,6 +273,11 @@ func (run *running) heard(ctx context.Context, e store.Event, adminKeys string) 
 	if e.Err != nil || strings.HasPrefix(e.Key, adminKeys) {
 		if err := run.readAdmins(ctx); err != nil && ctx.Err() == nil {
 			run.app.log.Error("reading admins", "error", err)
+		}
+	}
+	if e.Err != nil || strings.HasPrefix(e.Key, books.Prefix("", "network")) {
+		if err := run.readNetworks(ctx); err != nil && ctx.Err() == nil {
+			run.app.log.Error("names given to networks in the console are left out", "error", err)
 		}
 	}
 	for _, s := range run.sites {

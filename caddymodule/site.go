@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -30,7 +31,9 @@ type site struct {
 	exempt  map[string]bool
 	groups  map[string]bool
 	waiting http.Handler
-	gate    string // where waiting pages stand; empty for in place
+	gate    string                 // where waiting pages stand; empty for in place
+	host    string                 // the first of the site's; empty where it has none
+	seen    atomic.Pointer[string] // its address, as one that was let in called it
 	log     *slog.Logger
 	loose   looseOnce
 }

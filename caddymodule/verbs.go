@@ -54,6 +54,9 @@ func init() {
 		"drain":         drain,
 		"notify-outbox": nil,
 		"end-logins":    endLogins,
+		"biopass":       showPrints,
+		"biopass-link":  makeBiopassLink,
+		"biopass-erase": erasePrints,
 	}
 	delete(verbs, "notify-outbox")
 }

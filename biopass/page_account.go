@@ -1,0 +1,87 @@
+package biopass
+
+import (
+	"net/http"
+
+	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// LinkPath is what a link for another keyboard opens, and PrintsPath where a
+// person sees what is kept of them. Both stand on the application's host,
+// where the person is signed in.
+const (
+	LinkPath   = BasePath + "/link"
+	PrintsPath = BasePath + "/prints"
+)
+
+// LinkState says what a link for another keyboard is worth to who opened it.
+type LinkState string
+
+// The states. LinkSignIn is nobody who is signed in and let in here.
+const (
+	LinkSignIn LinkState = ""
+	LinkGood   LinkState = "good"
+	LinkBad    LinkState = "bad"
+)
+
+// LinkPage is the page behind a link for another keyboard.
+type LinkPage struct {
+	Application string
+	Languages   []string
+	State       LinkState
+	// Token is the link's, for the button that uses it.
+	Token  string
+	SignIn string
+	// Prints says that the page asked for was PrintsPath.
+	Prints bool
+}
+
+type linkView struct {
+	pages.Door
+	LinkPage
+	Base, Post string
+}
+
+// WriteLink answers with the page behind a link.
+func WriteLink(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, p LinkPage) error {
+	status := http.StatusOK
+	if p.State != LinkGood {
+		status = http.StatusForbidden
+	}
+	return pageSet().Write(w, r, c, status, "link", linkView{
+		Door: pages.Door{
+			Application: p.Application, Here: here(r), Languages: p.Languages, Styles: []string{"biopass.css"},
+		},
+		LinkPage: p, Base: BasePath, Post: LinkPath,
+	})
+}
+
+// here keeps the token of a link in the address of another language.
+func here(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return local(r.URL.RequestURI(), BasePath)
+	}
+	return BasePath
+}
+
+// PrintsPage is what a person sees of what is kept of them.
+type PrintsPage struct {
+	Application string
+	Languages   []string
+	Account     Account
+}
+
+type printsView struct {
+	pages.Door
+	PrintsPage
+	Path string
+}
+
+// WritePrints answers with what is kept of a person.
+func WritePrints(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, p PrintsPage) error {
+	return pageSet().Write(w, r, c, http.StatusOK, "prints", printsView{
+		Door:       pages.Door{Application: p.Application, Here: PrintsPath, Languages: p.Languages, Styles: []string{"biopass.css"}},
+		PrintsPage: p, Path: PrintsPath,
+	})
+}

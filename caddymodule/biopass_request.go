@@ -1,0 +1,233 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/identity"
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// second asks whether an allowed sign-in is to be followed by typing: a second
+// step, or enrolment. With the padlock open nobody is stopped, nor is who is
+// exempt.
+func (q *request) second(ctx context.Context, p access.Person, l books.Login, v access.Verdict) (access.Verdict, error) {
+	if v.Answer != access.LetIn || v.Step == access.StepPadlock || v.Step == access.StepExempt || l.State == books.LoginBound ||
+		q.handler.mode() == biopass.Off {
+		return v, nil
+	}
+	service := q.run.biopass
+	device := q.print.Device
+	cleared, typed, err := service.Cleared(ctx, q.name, device.ID, p.User, l.ID)
+	if err != nil {
+		return access.Verdict{Answer: access.Deny}, err
+	}
+	if cleared {
+		v.Factor = "login"
+		if typed {
+			v.Factor = "biopass"
+		}
+		return v, nil
+	}
+	ask, err := q.run.approvals.ForHolder(ctx, q.name, device.ID, l.ID)
+	switch {
+	case err != nil && !errors.Is(err, approvals.ErrNotFound):
+		return access.Verdict{Answer: access.Deny}, err
+	case err == nil && ask.State == approvals.Approved && ask.Person.User == p.User && ask.HeldBy(l.ID):
+		v.Factor = "approval" // an admin looked at this very sign-in
+		return v, service.Forgive(ctx, q.name, p.User)
+	}
+	why, other, err := service.SignedIn(ctx, q.name, p.User, device, q.page)
+	switch {
+	case err != nil:
+		return access.Verdict{Answer: access.Deny}, err
+	case why == "":
+		return v, nil
+	}
+	q.why = why
+	v.Answer, v.Step = access.Biopass, access.StepBiopass
+	if other || device.ID == "" {
+		v.Answer = access.Approval
+	}
+	return v, nil
+}
+
+// typing answers somebody who is to type; false where they cannot, and wait
+// for an approval instead.
+func (q *request) typing(p access.Person, v access.Verdict, login string) (answered bool, err error) {
+	ctx, device := q.r.Context(), q.print.Device
+	why := q.why
+	if why == "" {
+		why = biopass.WhyPolicy
+	}
+	back := "/"
+	if q.r.Method == http.MethodGet {
+		back = q.r.URL.RequestURI()
+	}
+	c := pages.Language(q.r, q.run.app.Languages)
+	e := biopass.Errand{
+		Application: q.name, Person: p, Device: device, Browser: q.print.Browser, Place: q.place, New: v.New, Why: why, Login: login,
+		Origin: origin(q.r), Back: back, Language: c.Tag(),
+	}
+	if why == biopass.WhyPolicy {
+		able, err := q.run.biopass.Able(ctx, q.name, p.User, device)
+		if err != nil || !able {
+			return false, err
+		}
+		if _, err := q.site.biopassRule(e, q.now); err != nil {
+			return false, nil // no rule could name this connection: a match would open nothing
+		}
+	}
+	was, ok, err := q.run.biopass.Errand(ctx, q.name, device.ID)
+	if err != nil {
+		return false, err
+	}
+	if ok && was.Stage == biopass.Asked && was.Person.User == p.User && was.Login == login && was.Why == why {
+		return false, nil // they asked an admin instead, and wait
+	}
+	q.closing()
+	if !q.page {
+		return true, q.problemAt(biopass.BasePath, approvals.Problem{
+			Title: "Biopass", Detail: "Four words are to be typed first. Open the address in a browser window to type them.",
+		})
+	}
+	if e, err = q.run.biopass.Begin(ctx, e); err != nil {
+		return false, err
+	}
+	return true, q.leadTo(biopass.BasePath, e)
+}
+
+// leadTo shows the page of an errand: in place, or by the small page that
+// leads to the gate's own host, since scripts of the application can read what
+// is typed on its origin (threat L12).
+func (q *request) leadTo(path string, e biopass.Errand) error {
+	if q.elsewhere() {
+		return approvals.WriteLead(q.w, q.r, pages.Language(q.r, q.run.app.Languages), http.StatusForbidden, approvals.LeadPage{
+			Application: q.name, Languages: q.run.app.Languages, Biopass: true,
+			To: q.run.ticketURLTo(q.gate, path, ticket{
+				Application: q.name, Device: e.Device.ID, Login: e.Login, Origin: e.Origin, Back: e.Back, Until: q.now.Add(ticketLife),
+			}),
+		})
+	}
+	r := q.r.Clone(q.r.Context())
+	r.Method, r.URL.Path = http.MethodGet, path
+	if q.r.Method != http.MethodGet {
+		r.URL.RawQuery = ""
+	}
+	q.site.serveTyping(q.w, r, e.Device.ID)
+	return nil
+}
+
+// elsewhere reports whether pages stand on the gate's own host.
+func (q *request) elsewhere() bool { return q.gate != "" && !strings.EqualFold(q.gate, origin(q.r)) }
+
+// ownTyping serves what is below BasePath on the application's host.
+func (q *request) ownTyping() error {
+	switch q.r.URL.Path {
+	case biopass.LinkPath:
+		return q.ownLink()
+	case biopass.PrintsPath, biopass.PrintsPath + "/erase", biopass.PrintsPath + "/export":
+		return q.ownPrints()
+	}
+	if q.elsewhere() {
+		return q.nothingHere()
+	}
+	q.site.serveTyping(q.w, q.r, q.print.Device.ID)
+	return nil
+}
+
+// inside is who stands behind a request to our own pages and may use the
+// application: nobody else is shown what is kept of them.
+func (q *request) inside() (access.Person, bool, error) {
+	if q.session.State != books.LoginBound && q.watcher != nil {
+		return access.Person{}, false, nil
+	}
+	p, err := identity.First(q.r, q.session.Person, q.handler.sources...)
+	if err != nil || p.Nobody() || q.print.Device.ID == "" {
+		return p, false, err
+	}
+	q.place = q.run.place(q.print.Address, p.User)
+	v, err := q.check(q.r.Context(), p)
+	return p, err == nil && v.Answer == access.LetIn, err
+}
+
+// ownLink is what an admin's link for another keyboard opens. Looking changes
+// nothing (threat L10); the button begins the enrolment.
+func (q *request) ownLink() error {
+	p, in, err := q.inside()
+	if err != nil {
+		return q.unavailable(err)
+	}
+	service := q.run.biopass
+	c := pages.Language(q.r, q.run.app.Languages)
+	page := biopass.LinkPage{Application: q.name, Languages: q.run.app.Languages, SignIn: "/", Token: q.r.URL.Query().Get("k")}
+	if !in {
+		return biopass.WriteLink(q.w, q.r, c, page)
+	}
+	page.State = biopass.LinkGood
+	if q.r.Method == http.MethodPost {
+		if err := http.NewCrossOriginProtection().Check(q.r); err != nil {
+			return q.refused(errors.New("this form was sent from somewhere else"))
+		}
+		q.r.Body = http.MaxBytesReader(q.w, q.r.Body, 4096)
+		e := biopass.Errand{
+			Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: q.place,
+			Origin: origin(q.r), Back: "/", Language: c.Tag(),
+		}
+		e, err = service.UseLink(q.r.Context(), e, q.r.PostFormValue("k"))
+		if err == nil {
+			return q.leadTo(biopass.BasePath, e)
+		}
+	} else {
+		_, err = service.ReadLink(q.r.Context(), q.name, p.User, page.Token)
+	}
+	if errors.Is(err, biopass.ErrLink) {
+		page.State, err = biopass.LinkBad, nil
+	}
+	if err != nil {
+		return q.unavailable(err)
+	}
+	return biopass.WriteLink(q.w, q.r, c, page)
+}
+
+// ownPrints shows people what is kept of them, and erases it.
+func (q *request) ownPrints() error {
+	p, in, err := q.inside()
+	if err != nil {
+		return q.unavailable(err)
+	}
+	c := pages.Language(q.r, q.run.app.Languages)
+	if !in {
+		return biopass.WriteLink(q.w, q.r, c, biopass.LinkPage{Application: q.name, Languages: q.run.app.Languages, SignIn: "/", Prints: true})
+	}
+	service := q.run.biopass
+	if strings.HasSuffix(q.r.URL.Path, "/erase") {
+		if q.r.Method != http.MethodPost || http.NewCrossOriginProtection().Check(q.r) != nil {
+			return q.nothingHere()
+		}
+		if _, err := service.Erase(q.r.Context(), q.name, p.User, "user:"+p.User, "gate"); err != nil {
+			return q.unavailable(err)
+		}
+		http.Redirect(q.w, q.r, biopass.PrintsPath, http.StatusSeeOther)
+		return nil
+	}
+	a, err := service.Account(q.r.Context(), q.name, p.User)
+	if err != nil {
+		return q.unavailable(err)
+	}
+	if strings.HasSuffix(q.r.URL.Path, "/export") {
+		h := q.w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		return json.NewEncoder(q.w).Encode(userPrints{q.name, p.User, a})
+	}
+	return biopass.WritePrints(q.w, q.r, c, biopass.PrintsPage{Application: q.name, Languages: q.run.app.Languages, Account: a})
+}

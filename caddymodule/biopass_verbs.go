@@ -1,0 +1,184 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/biopass"
+	"github.com/cadenas-gateway/cadenas/identity"
+)
+
+// biopassSpec is the verb at the command line.
+var biopassSpec = spec{
+	use: "biopass <user>", short: "Show what Biopass keeps of a user; link for another keyboard, erase", verb: "biopass", args: []string{"user"},
+	say: sayPrints,
+	sub: []spec{
+		{
+			use: "link <user>", short: "Make a single-use link with which a user adds a keyboard", verb: "biopass-link", args: []string{"user"},
+			say: func(w io.Writer, b json.RawMessage) error {
+				a, err := read[struct {
+					Link, User string
+					Until      time.Time
+				}](b)
+				return printed(w, err, "%s\n\nFor %s, once, until %s, signed in on the computer with that keyboard.\n", a.Link, a.User, stampOf(a.Until))
+			},
+		},
+		{
+			use: "erase <user>", short: "Erase a user's prints and consent", verb: "biopass-erase", args: []string{"user"},
+			say: func(w io.Writer, b json.RawMessage) error {
+				a, err := read[struct {
+					User   string
+					Erased []string
+				}](b)
+				if err == nil && len(a.Erased) == 0 {
+					return printed(w, nil, "Nothing was kept of %s.\n", a.User)
+				}
+				return printed(w, err, "Erased what was kept of %s: %s.\n", a.User, orNone(a.Erased))
+			},
+		},
+	},
+}
+
+// typist reads the user named.
+func (c *call) typist() (string, error) {
+	name, err := c.word("user")
+	if err != nil {
+		return "", err
+	}
+	user, err := identity.Canonical(name)
+	if err != nil {
+		return "", badWords("%q cannot be a user: %v", name, err)
+	}
+	return user, nil
+}
+
+type userPrints struct {
+	Application string `json:"application"`
+	User        string `json:"user"`
+	biopass.Account
+}
+
+func showPrints(ctx context.Context, c *call) (any, error) {
+	user, err := c.typist()
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.apps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []userPrints{}
+	for _, app := range list {
+		a, err := c.biopass.Account(ctx, app, user)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, userPrints{app, user, a})
+	}
+	return all, nil
+}
+
+func sayPrints(w io.Writer, b json.RawMessage) error {
+	all, err := read[[]userPrints](b)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		state := "nothing is kept"
+		switch {
+		case len(a.Keyboards) > 0:
+			state = fmt.Sprintf("%d keyboards, erased unless used before %s", len(a.Keyboards), stampOf(a.Forgotten))
+		case !a.Declined.IsZero():
+			state = "declined on " + stampOf(a.Declined)
+		case !a.Consented.IsZero():
+			state = "agreed, no print yet"
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s\n", a.Application, state); err != nil {
+			return err
+		}
+		for _, k := range a.Keyboards {
+			if _, err := fmt.Fprintf(w, "  %s (%s): %d prints, last used %s\n", k.Name, k.Kind, k.Prints, stampOf(k.Used)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func makeBiopassLink(ctx context.Context, c *call) (any, error) {
+	user, err := c.typist()
+	if err != nil {
+		return nil, err
+	}
+	app, err := c.app(ctx)
+	if err != nil {
+		return nil, err
+	}
+	link, until, err := c.biopassLink(ctx, app, user, c.by.Who, c.by.Via)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"link": link, "user": user, "until": until}, nil
+}
+
+// biopassLink makes the address that a user opens on another keyboard: on the
+// application's host, where they are signed in.
+func (run *running) biopassLink(ctx context.Context, app, user, by, via string) (string, time.Time, error) {
+	s := run.siteNamed(app)
+	if s == nil || s.handler.mode() == biopass.Off {
+		return "", time.Time{}, badWords("Biopass is off in %s: write `biopass optional` into its cadenas block", app)
+	}
+	token, until, err := run.biopass.MakeLink(ctx, app, user, by, via)
+	if err != nil {
+		return "", until, err
+	}
+	return s.address() + biopass.LinkPath + "?" + url.Values{"k": {token}}.Encode(), until, nil
+}
+
+// address is how browsers call the application: as one that was let in did
+// last, else by its host.
+func (s *site) address() string {
+	if seen := s.seen.Load(); seen != nil {
+		return *seen
+	}
+	host := s.host
+	if host == "" {
+		host = s.name
+	}
+	return "https://" + host
+}
+
+// called notes how browsers call the application.
+func (s *site) called(r *http.Request) {
+	o := origin(r)
+	if seen := s.seen.Load(); seen == nil || *seen != o {
+		s.seen.Store(&o)
+	}
+}
+
+func erasePrints(ctx context.Context, c *call) (any, error) {
+	user, err := c.typist()
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.apps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	erased := []string{}
+	for _, app := range list {
+		found, err := c.biopass.Erase(ctx, app, user, c.by.Who, c.by.Via)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			erased = append(erased, app)
+		}
+	}
+	return map[string]any{"user": user, "erased": erased}, nil
+}

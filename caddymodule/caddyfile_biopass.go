@@ -1,0 +1,101 @@
+package caddymodule
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// unmarshalBiopass reads the global block's part:
+//
+//	biopass {
+//		words 4|5|6
+//		attempts <number>
+//		after_failures approval|lock
+//		level convenient|balanced|strict
+//		trial
+//		retain <duration>
+//		model <file>
+//	}
+func (a *App) unmarshalBiopass(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.Errf("biopass takes no word %q here: open a block, `biopass {`; a site says `biopass optional`", d.Val())
+	}
+	b := new(Biopass)
+	once := map[string]bool{}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		word := d.Val()
+		if once[word] {
+			return d.Errf("%s stands twice in biopass: keep one", word)
+		}
+		once[word] = true
+		if err := b.unmarshalWord(d, word); err != nil {
+			return err
+		}
+	}
+	a.Biopass = b
+	return nil
+}
+
+func (b *Biopass) unmarshalWord(d *caddyfile.Dispenser, word string) error {
+	switch word {
+	case "words":
+		return number(d, &b.Words, 4, 6)
+	case "attempts":
+		return number(d, &b.Attempts, 3, 20)
+	case "after_failures":
+		return oneOf(d, &b.AfterFailures, "approval", "lock")
+	case "level":
+		return oneOf(d, &b.Level, "convenient", "balanced", "strict")
+	case "trial":
+		b.Trial = true
+		return noArgs(d)
+	case "retain":
+		return duration(d, &b.Retain)
+	case "model":
+		return oneArg(d, &b.Model)
+	}
+	return d.Errf("biopass does not know %q: write one of words, attempts, after_failures, level, trial, retain, model", word)
+}
+
+// unmarshalBiopass reads `biopass always|required|optional|off [<day>]`.
+func (h *Handler) unmarshalBiopass(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || len(args) > 2 {
+		return d.Err("biopass takes always, required, optional or off, and the last day on which enrolment may be put off: `biopass required 2027-01-31`")
+	}
+	b := &SiteBiopass{Mode: args[0]}
+	switch b.Mode {
+	case "always", "required":
+	case "optional", "off":
+		if len(args) == 2 {
+			return d.Errf("biopass %s takes no day: %q is too much", b.Mode, args[1])
+		}
+	default:
+		return d.Errf("biopass does not know %q: write always, required, optional or off", b.Mode)
+	}
+	if len(args) == 2 {
+		if _, err := time.Parse("2006-01-02", args[1]); err != nil {
+			return d.Errf("biopass %s: %q is no day: write 2027-01-31", b.Mode, args[1])
+		}
+		b.SkipUntil = args[1]
+	}
+	h.Biopass = b
+	return nil
+}
+
+func number(d *caddyfile.Dispenser, into *int, least, most int) error {
+	word := d.Val()
+	var text string
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || n < least || n > most {
+		return d.Errf("%s takes a number from %d to %d, not %q", word, least, most, text)
+	}
+	*into = n
+	return nil
+}
