@@ -218,18 +218,33 @@ func (w *Watcher) Release(rw http.ResponseWriter, r *http.Request, deviceID stri
 		return login, ErrSignInAgain
 	}
 	if login.State == books.LoginHeld {
-		if login, err = w.bind(ctx, row, held); err != nil {
+		if login, err = w.bind(ctx, row, held, factorOf(v)); err != nil {
 			return login, err
 		}
 	}
 	return login, w.writeHeld(rw, r, login, k)
 }
 
+// factorOf is what let a held sign-in through, "" for nothing to tell of.
+func factorOf(v access.Verdict) string {
+	switch {
+	case v.Factor == "login":
+		return ""
+	case v.Factor != "":
+		return v.Factor
+	case v.Step == access.StepRule && v.Rule.Author == "biopass":
+		return "biopass"
+	}
+	return "approval"
+}
+
 // bind makes a held login a bound one, once.
-func (w *Watcher) bind(ctx context.Context, row *row, held heldRow) (books.Login, error) {
+func (w *Watcher) bind(ctx context.Context, row *row, held heldRow, factor string) (books.Login, error) {
 	login := row.login
 	login.State, login.Until, login.Last = books.LoginBound, time.Time{}, w.clock()
-	login.Factors = append(append([]string(nil), login.Factors...), "approval")
+	if factor != "" {
+		login.Factors = append(append([]string(nil), login.Factors...), factor)
+	}
 	held.Released = w.clock()
 	err := w.logins.apply(ctx, store.Batch{
 		Checks: []store.Check{{Key: w.logins.key(login.ID), Value: row.raw}},
@@ -323,7 +338,7 @@ func (w *Watcher) releaseOpen(rw http.ResponseWriter, r *http.Request, a Attempt
 	if err != nil {
 		return a, err
 	}
-	if a.Login, err = w.bind(ctx, row, held); err != nil {
+	if a.Login, err = w.bind(ctx, row, held, factorOf(a.Verdict)); err != nil {
 		return a, err
 	}
 	ans := a.kept.full
