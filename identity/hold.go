@@ -344,7 +344,7 @@ func (w *Watcher) releaseOpen(rw http.ResponseWriter, r *http.Request, a Attempt
 	ans := a.kept.full
 	if token := a.kept.token; token != "" {
 		if err := errors.Join(
-			w.mapValue(ctx, "", token, fateLogin, a.Login.ID, a.Login.Device),
+			w.mapValue(ctx, tokenKey(token, a.Login.Device).name, tokenKey(token, a.Login.Device).value, fateLogin, a.Login.ID, a.Login.Device),
 			w.mapValue(ctx, "device", a.Login.Device, fateLogin, a.Login.ID, a.Login.Device)); err != nil {
 			return a, err
 		}

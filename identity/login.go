@@ -196,9 +196,8 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 		},
 	}
 	f := judge(x)
-	if w.cfg.User == "basic" && f.proof != proofFailed && f.proof != proofBroken {
-		// No form, no session: a password that is wrong is a 401.
-		f = finding{proofSigned, "basic authentication was not refused", bareToken("Authorization", r.Header.Get("Authorization"))}
+	if w.cfg.User == "basic" {
+		f = judgeBasic(ans.status, bareToken("Authorization", r.Header.Get("Authorization")))
 	}
 	who := person(typed.user, sourceLogin)
 	if page := w.cfg.page(); page != "" && f.proof != proofFailed && f.proof != proofBroken {
@@ -305,7 +304,7 @@ func (w *Watcher) signed(a Attempt, t *trial, ans *answer, f finding, who access
 	if err != nil {
 		return a, errors.Join(fmt.Errorf("asking the gate about a sign-in: %w", err), t.spoil())
 	}
-	a.Verdict, a.Person, a.Token = v, who, f.token != "" && w.cfg.User != "basic"
+	a.Verdict, a.Person, a.Token = v, who, f.token != ""
 	switch v.Answer {
 	case access.LetIn:
 		return w.letIn(a, t, ans, f, login, rw, r, device.ID, mode)

@@ -114,7 +114,8 @@ func (w *Watcher) judgeToken(ctx context.Context, header string, lines []string,
 		return judged{gone: true}, false
 	}
 	now := w.clock()
-	val, err := w.fate(ctx, "", token, now)
+	key := tokenKey(token, device)
+	val, err := w.fate(ctx, key.name, key.value, now)
 	if err != nil {
 		return unreadable(err, mode), false
 	}
@@ -141,14 +142,25 @@ func bareToken(header, line string) string {
 	return strings.TrimSpace(rest)
 }
 
+// tokenKey is what a token is looked up under. A token is given to one
+// device; a password, as basic authentication sends it, is the same on all of
+// a person's, and each is signed in by itself.
+func tokenKey(token, device string) pair {
+	if strings.HasPrefix(token, "Basic ") {
+		return pair{"basic", device + " " + token}
+	}
+	return pair{"", token}
+}
+
 // basicLogin reports whether the request signs in with basic authentication
-// of the backend's own.
+// of the backend's own. Any address may ask for it; a request with a body is
+// none, for the body would have to be kept.
 func (w *Watcher) basicLogin(r *http.Request) bool {
-	if w.cfg.User != "basic" {
+	if w.cfg.User != "basic" || r.ContentLength != 0 {
 		return false
 	}
 	_, _, ok := r.BasicAuth()
-	return ok && w.login.watched(r.URL)
+	return ok
 }
 
 // deviceToken returns the login by token that is bound on a device: what a

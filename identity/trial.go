@@ -278,7 +278,7 @@ func (t *trial) sign(ctx context.Context, l books.Login, ans *answer, token stri
 	}
 	var hashes []string
 	if token != "" {
-		for _, at := range []pair{{"", token}, {"device", t.device}} {
+		for _, at := range []pair{tokenKey(token, t.device), {"device", t.device}} {
 			hashed, err := w.values.hash(ctx, at.name, at.value)
 			if err != nil {
 				return err

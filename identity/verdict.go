@@ -146,6 +146,19 @@ func (x exchange) sessions() (set, changed, cleared bool) {
 	return set, changed, cleared
 }
 
+// judgeBasic judges an answer to basic authentication of the backend's own:
+// there is no form and no session, a wrong password is an error. The whole
+// credential is the token.
+func judgeBasic(status int, credential string) finding {
+	switch {
+	case status >= 500:
+		return finding{proofBroken, "the backend failed with " + strconv.Itoa(status), ""}
+	case status >= 400:
+		return finding{proofFailed, "status " + strconv.Itoa(status), ""}
+	}
+	return finding{proofSigned, "basic authentication was not refused", credential}
+}
+
 // failureWords are those that an address shows after a refusal.
 var failureWords = regexp.MustCompile(`(?i)(error|fail|invalid|denied|incorrect|wrong|unauthori[sz]ed|bad_?cred|echec|erreur|fehler)`)
 

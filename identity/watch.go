@@ -154,8 +154,11 @@ func (c Config) paths() []string {
 // Classify says what the request is to the watcher. For a POST to the login
 // it reads the body, which the request then still has.
 func (w *Watcher) Classify(r *http.Request, s Session) Step {
+	if s.State == books.LoginNobody && w.basicLogin(r) {
+		return StepLogin
+	}
 	if w.login.watched(r.URL) {
-		if step, ok := w.classifyLogin(r, s); ok {
+		if step, ok := w.classifyLogin(r); ok {
 			return step
 		}
 	}
@@ -170,12 +173,9 @@ func (w *Watcher) Classify(r *http.Request, s Session) Step {
 	return StepOther
 }
 
-func (w *Watcher) classifyLogin(r *http.Request, s Session) (Step, bool) {
+func (w *Watcher) classifyLogin(r *http.Request) (Step, bool) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		if w.basicLogin(r) && s.State != books.LoginBound {
-			return StepLogin, true
-		}
 		// Backends that read the query as they read a form (PHP's $_REQUEST)
 		// can be signed into with a GET.
 		if field := w.userField(); field != "" && field != "basic" && r.Method != http.MethodOptions && queryHas(r.URL, foldField(field)) {
@@ -292,13 +292,12 @@ func (w *Watcher) Watch(e store.Event) {
 
 // Touch writes the last use of logins, coarsely; call it every few minutes.
 func (w *Watcher) Touch(ctx context.Context) error {
-	if err := w.logins.touch(ctx); err != nil {
-		return err
-	}
-	return w.values.touch(ctx, func(id string) bool {
+	// The values first: what the logins' touch writes leaves memory.
+	err := w.values.touch(ctx, func(id string) bool {
 		_, ok := w.logins.rows.GetIfPresent(id)
 		return ok
 	})
+	return errors.Join(err, w.logins.touch(ctx))
 }
 
 // End ends one login: sign-out, revocation. One that has ended is no error.
