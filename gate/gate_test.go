@@ -170,6 +170,27 @@ func TestFirstClosingLetsInWhoCameIn(t *testing.T) {
 	})
 }
 
+func TestTheImportMakesNoRuleThatReachesFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, gate.Application{Name: "register"})
+		nowhere := julie(func(v *access.Visit) { v.Place = access.Place{} })
+		bare := julie(func(v *access.Visit) { v.User, v.Device.ID = "script", "" })
+		h.check(t, nowhere)
+		h.check(t, bare)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		p, err := h.Close(t.Context(), "register", marie)
+		if err != nil || len(p.Import) != 0 || p.Connections() != 2 {
+			t.Fatalf("%v: imports %d, stops %d", err, len(p.Import), p.Connections())
+		}
+		for _, v := range []access.Visit{nowhere, bare, julie(), julie(fromHome)} {
+			if got := h.check(t, v); got.Answer != access.Approval {
+				t.Errorf("%+v: %s", v, got.Answer)
+			}
+		}
+	})
+}
+
 func TestClosingCanLetSomeInFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, gate.Application{Name: "register"})

@@ -125,7 +125,7 @@ func (g *Gate) carryOut(ctx context.Context, m Move, what, user string, by By) e
 // exactRule is ruleFor, where every part of the connection can be named.
 func (g *Gate) exactRule(c books.Connection, policy access.Policy, author string) (access.Rule, error) {
 	r := g.ruleFor(c, policy, author, g.opt.Clock())
-	if r.Weight() < 5 || r.Browser.Family == "" {
+	if !nameable(r) {
 		return access.Rule{}, ErrInexact
 	}
 	return r, nil

@@ -113,6 +113,9 @@ func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, us
 			if v := access.Decide(c.Visit(), standing, now); v.Answer == access.LetIn || v.Step != access.StepPolicy {
 				continue // let in already, or refused by somebody's rule
 			}
+			if !nameable(g.ruleFor(c, conf.Policy, "import", now)) {
+				continue // a rule of it would reach further than the connection
+			}
 			imported = append(imported, c)
 		}
 		for _, c := range imported {
@@ -141,6 +144,10 @@ func (g *Gate) ruleFor(c books.Connection, policy access.Policy, author string, 
 		Browser: policy.SameBrowser.Key(c.Browser), Effect: access.Allow, Author: author, Created: now,
 	}
 }
+
+// nameable reports whether a rule of one connection names all of the five:
+// one that leaves something out would let in what was never seen.
+func nameable(r access.Rule) bool { return r.Weight() == 5 && r.Device != "" && r.Browser.Family != "" }
 
 // By is who turns a padlock, for the audit.
 type By struct {
@@ -215,7 +222,11 @@ func (g *Gate) authorise(ctx context.Context, p Preview, policy access.Policy, b
 		if err != nil {
 			return fmt.Errorf("connection %s: %w", id, err)
 		}
-		writes = append(writes, g.books.Rules.Put(g.ruleFor(c, policy, by.Who, now)))
+		rule := g.ruleFor(c, policy, by.Who, now)
+		if !nameable(rule) {
+			return fmt.Errorf("connection %s: %w", id, ErrInexact)
+		}
+		writes = append(writes, g.books.Rules.Put(rule))
 	}
 	for len(writes) > 0 {
 		n := min(len(writes), writesPerBatch)
