@@ -87,7 +87,7 @@ func testPush(v *visit) error {
 	if v.Push == nil {
 		return errNotHere
 	}
-	err := v.Approvals.Test(v.ctx(), v.admin, "web_push")
+	_, err := v.Approvals.Test(v.ctx(), v.admin, "web_push")
 	if errors.Is(err, approvals.ErrNoChannel) {
 		err = nil // the list on the page says that there is none
 	}

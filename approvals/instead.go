@@ -2,31 +2,52 @@ package approvals
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
-// insteadOf are the writes that make up for a notice about a waiting request
-// that could not be sent: what the person would have got later comes now, or
-// they are told by another channel, with a word about what failed. Where a
-// code could not be sent and its person has nothing else, the approvers are
-// asked at once.
-func (s *Service) insteadOf(ctx context.Context, p parcel, why string, now time.Time) ([]store.Write, error) {
+// help makes up for a notice about a waiting request that could not be sent:
+// what the person would have got later comes now, or they are told by another
+// channel, with a word about what failed. Where a code could not be sent and
+// its person has nothing else, the approvers are asked at once.
+func (s *Service) help(ctx context.Context, p parcel, why string, now time.Time) error {
+	for range maxTries {
+		batch, err := s.insteadOf(ctx, p, why, now)
+		if err != nil || len(batch.Writes) == 0 {
+			return err
+		}
+		// The checks: what a courier has taken meanwhile must not be set free
+		// again, or it goes out twice.
+		err = s.st.Apply(ctx, batch)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return fmt.Errorf("using another channel: %w", err)
+		}
+	}
+	return nil // the others are on their way, or they would not move so much
+}
+
+func (s *Service) insteadOf(ctx context.Context, p parcel, why string, now time.Time) (store.Batch, error) {
+	none := store.Batch{}
 	if p.AskID == "" || p.Notice.Kind != NoticeOpened && p.Notice.Kind != NoticeCode {
-		return nil, nil
+		return none, nil
 	}
 	ask, err := s.Get(ctx, p.Notice.Application, p.AskID)
-	if isNotFound(err) || err == ErrNotFound || err == nil && ask.State != Waiting { //nolint:errorlint // Get returns it bare
-		return nil, nil
+	if errors.Is(err, ErrNotFound) || err == nil && ask.State != Waiting {
+		return none, nil
 	}
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	waiting, err := s.waitingFor(ctx, ask.Application, ask.ID)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	var mine, others []parcel
 	for _, w := range waiting {
@@ -42,35 +63,36 @@ func (s *Service) insteadOf(ctx context.Context, p parcel, why string, now time.
 		return s.hasten(mine, p, why, now), nil
 	}
 	if a, ok := s.admin(p.Notice.To.Email); ok && p.Notice.To.Admin {
-		return s.anotherChannel(a, ask, p, why, now), nil
+		return store.Batch{Writes: s.anotherChannel(a, ask, p, why, now)}, nil
 	}
 	if p.Notice.Kind == NoticeCode {
 		return s.hasten(others, p, "", now), nil
 	}
-	return nil, nil
+	return none, nil
 }
 
-// hasten makes what would have gone out later go out now. What an instance is
-// sending at this moment is left alone.
-func (s *Service) hasten(list []parcel, failed parcel, why string, now time.Time) []store.Write {
-	var writes []store.Write
+// hasten makes what would have gone out later go out now. What is being sent,
+// or was tried already, is left alone.
+func (s *Service) hasten(list []parcel, failed parcel, why string, now time.Time) store.Batch {
+	var batch store.Batch
 	for _, p := range list {
-		if p.LeaseBy != "" && p.LeaseUntil.After(now) {
+		if p.LeaseBy != "" || p.Tries > 0 {
 			continue
 		}
 		due := now
 		if a, ok := s.admin(p.Notice.To.Email); ok && rings(p.Notice.Channel) && !p.Notice.Own {
 			due = afterQuiet(due, a.QuietFrom, a.QuietTo)
 		}
-		if p.Tries == 0 && due.Before(p.Due) {
+		if due.Before(p.Due) {
 			p.Due = due
 		}
 		if why != "" {
 			p.Notice.Instead, p.Notice.Why = failed.Notice.Channel, why
 		}
-		writes = append(writes, p.write())
+		batch.Checks = append(batch.Checks, store.Check{Key: p.key(), Value: p.raw})
+		batch.Writes = append(batch.Writes, p.write())
 	}
-	return writes
+	return batch
 }
 
 // anotherChannel tells an approver by the first channel that was not in their

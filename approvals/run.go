@@ -366,6 +366,7 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 	}
 	done := Delivery{Notice: p.Notice, AskID: p.AskID, State: DeliverySent, At: now, Tries: p.Tries}
 	again := now.Add(backoff(p.Tries))
+	instead := "" // why another channel has to help
 	var later *LaterError
 	if errors.As(sendErr, &later) && later.After > 0 {
 		again = now.Add(min(later.After, lastBackoff) + randomBelow(firstBackoff))
@@ -389,33 +390,29 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 				Detail:  map[string]string{"kind": string(p.Notice.Kind), "request": p.AskID, "error": done.Error},
 			}),
 		}
-		other, err := s.insteadOf(ctx, p, done.Error, now)
-		if err != nil {
-			return err
-		}
-		batch.Writes = append(batch.Writes, other...)
+		instead = done.Error
 	default:
 		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "again")
 		p.LastError = CleanText(sendErr.Error(), 300)
 		p.Due = again
 		if !p.Helped && (p.Tries >= helpAfter || again.Sub(now) > time.Minute) {
 			// It goes on trying; meanwhile another way is used.
-			p.Helped = true
-			other, err := s.insteadOf(ctx, p, p.LastError, now)
-			if err != nil {
-				return err
-			}
-			batch.Writes = append(batch.Writes, other...)
+			p.Helped, instead = true, p.LastError
 		}
 		s.conf.Log.Warn("a notice could not be sent; it is tried again", "application", p.Notice.Application,
 			"notice", p.Notice.ID, "channel", p.Notice.Channel, "tries", p.Tries, "again", p.Due, "error", p.LastError)
 		batch.Writes = append(batch.Writes, p.write())
 	}
-	err := ignoreConflict(s.st.Apply(ctx, batch))
-	if err != nil {
+	err := s.st.Apply(ctx, batch)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return nil // dropped meanwhile, or our lease ran out
+	case err != nil:
 		return fmt.Errorf("writing down a notice: %w", err)
+	case instead == "":
+		return nil
 	}
-	return nil
+	return s.help(ctx, p, instead, now)
 }
 
 func ignoreConflict(err error) error {

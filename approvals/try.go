@@ -10,31 +10,27 @@ import (
 // Test sends an admin a message by one channel, or by every one that reaches
 // them where channel is "", so that they see what arrives. It is queued like
 // any other: Deliveries tells what became of it. The error is ErrNoChannel
-// where there is none, with the channel's name.
-func (s *Service) Test(ctx context.Context, to books.Admin, channel string) error {
-	var names []string
-	for _, n := range s.conf.Notifiers {
-		if _, rooms := n.(Roomy); channel != "" && channel != n.Name() || !rooms && !s.reaches(n.Name(), recipient(to)) {
-			continue
-		}
-		names = append(names, n.Name())
-	}
-	if len(names) == 0 {
-		return fmt.Errorf("%w: %s", ErrNoChannel, firstOf(channel, to.Email))
-	}
+// where there is none, with the channel's name; ids are those of the
+// notices.
+func (s *Service) Test(ctx context.Context, to books.Admin, channel string) (ids []string, err error) {
 	now := s.conf.Clock()
-	for _, name := range names {
-		if _, rooms := s.channels[name].(Roomy); !rooms {
-			if err := s.Queue(ctx, s.notice(NoticeTest, "", recipient(to), name, now)); err != nil {
-				return err
-			}
+	queue := func(name string, r Recipient) {
+		if err != nil || channel != "" && channel != name {
+			return
+		}
+		n := s.notice(NoticeTest, "", r, name, now)
+		if err = s.Queue(ctx, n); err == nil {
+			ids = append(ids, n.ID)
 		}
 	}
-	var err error
-	s.eachRoom(func(name string, room Recipient) {
-		if err == nil && (channel == "" || channel == name) {
-			err = s.Queue(ctx, s.notice(NoticeTest, "", room, name, now))
+	for _, n := range s.conf.Notifiers {
+		if s.reaches(n.Name(), recipient(to)) {
+			queue(n.Name(), recipient(to))
 		}
-	})
-	return err
+	}
+	s.eachRoom(queue)
+	if err == nil && len(ids) == 0 {
+		err = fmt.Errorf("%w: %s", ErrNoChannel, firstOf(channel, to.Email))
+	}
+	return ids, err
 }

@@ -104,6 +104,7 @@ var specs = []spec{
 		},
 	},
 	biopassSpec,
+	notifySpec,
 	{
 		use: "explain", short: "Say what the gate would answer, and why", verb: "explain",
 		flags: map[string]string{"user": "the user", "ip": "the address", "user-agent": "the browser's user agent", "device": "a device, by identifier"},

@@ -52,13 +52,13 @@ func init() {
 		"restore":       restore,
 		"keys-rotate":   rotateKeys,
 		"drain":         drain,
-		"notify-outbox": nil,
+		"notify":        listDeliveries,
+		"notify-test":   testNotice,
 		"end-logins":    endLogins,
 		"biopass":       showPrints,
 		"biopass-link":  makeBiopassLink,
 		"biopass-erase": erasePrints,
 	}
-	delete(verbs, "notify-outbox")
 }
 
 // apps returns the application named, or all there are.
