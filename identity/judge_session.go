@@ -153,11 +153,11 @@ func judgeRow(r *row, device string, mode Mode, now time.Time) judged {
 	case books.LoginBound:
 		return judged{state: books.LoginBound, row: r}
 	case books.LoginHeld:
-		if over {
-			return judged{gone: true}
-		}
 		if mode.passes() {
 			return judged{state: books.LoginBound, row: r}
+		}
+		if over {
+			return judged{gone: true}
 		}
 		return judged{state: books.LoginHeld, row: r}
 	case books.LoginDeciding:
