@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+var errNothing = errors.New("unexpected answer")
+
+// ratio is the median of some ratios, with the least and the greatest.
+type ratio struct{ median, least, most float64 }
+
+func (r ratio) String() string { return fmt.Sprintf("%.3f (%.2f-%.2f)", r.median, r.least, r.most) }
+
+// ratios are those of the first of each pair to the second.
+func ratios(over, under []sample, of func(sample) float64) ratio {
+	var all []float64
+	for i := range over {
+		if d := of(under[i]); d > 0 {
+			all = append(all, of(over[i])/d)
+		}
+	}
+	if len(all) == 0 {
+		return ratio{}
+	}
+	slices.Sort(all)
+	return ratio{median(all), all[0], all[len(all)-1]}
+}
+
+// median is that of sorted numbers.
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	if n == 0 {
+		return 0
+	}
+	if n%2 == 1 {
+		return sorted[n/2]
+	}
+	return (sorted[n/2-1] + sorted[n/2]) / 2
+}
+
+func middle(list []sample, of func(sample) float64) float64 {
+	var all []float64
+	for _, s := range list {
+		all = append(all, of(s))
+	}
+	slices.Sort(all)
+	return median(all)
+}
+
+// print writes one line of the table; a bar that was not met is marked.
+func print(r row, bares, gates []sample) {
+	requests := func(s sample) float64 { return s.requests }
+	cpu := func(s sample) float64 { return s.cpu }
+	cell := func(of func(sample) float64, least, most float64) string {
+		got := ratios(gates, bares, of)
+		text := got.String()
+		if least > 0 {
+			text += fmt.Sprintf(" bar %.2f", least)
+			if got.median < least {
+				text += " **missed**"
+			}
+		}
+		if most > 0 {
+			text += fmt.Sprintf(" bar %.2f", most)
+			if got.median > most {
+				text += " **missed**"
+			}
+		}
+		return text
+	}
+	fmt.Printf("| %s | %s | %s | %s | %s | %.0f, %.0f µs | %s, %s | %.0f MiB |\n", r.name,
+		cell(requests, r.requests, 0), cell(cpu, 0, r.cpu),
+		cell(func(s sample) float64 { return s.p50 }, 0, r.p50), cell(func(s sample) float64 { return s.p99 }, 0, r.p99),
+		middle(bares, requests), middle(bares, cpu),
+		ratios(bares[1:], bares[:len(bares)-1], requests), ratios(bares[1:], bares[:len(bares)-1], cpu),
+		gates[len(gates)-1].rss-bares[len(bares)-1].rss)
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+
+// browser is what each request of a person's browser carries.
+var browser = []string{
+	"User-Agent: " + agent, "Accept: */*", "Accept-Language: fr-CA,fr;q=0.9,en;q=0.8", "Accept-Encoding: gzip, deflate, br",
+	"Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty", "Sec-Fetch-Site: same-origin", "X-Forwarded-For: " + address,
+}
+
+// person is somebody with a browser: what its Cookie header is.
+type person struct{ cookies string }
+
+func (p person) headers() []string {
+	return append(slices.Clone(browser), "Cookie: theme=dark; "+p.cookies)
+}
+
+// signIn signs somebody in through a gate on a new device.
+func (b *bench) signIn(c *caddy, user string) (person, int, error) {
+	jar := map[string]string{}
+	var order []string
+	status := 0
+	ask := func(method, path string, form url.Values) error {
+		r, err := http.NewRequestWithContext(b.ctx, method, "http://app.localhost"+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			return err
+		}
+		for _, h := range browser {
+			name, value, _ := strings.Cut(h, ": ")
+			r.Header.Set(name, value)
+		}
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		r.Header.Set("Sec-Fetch-Dest", "document")
+		if form != nil {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		for _, name := range order {
+			//nolint:gosec // a request's cookie has a name and a value only
+			r.AddCookie(&http.Cookie{Name: name, Value: jar[name]})
+		}
+		answer, err := c.client().Do(r)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close() //nolint:errcheck // not read
+		status = answer.StatusCode
+		for _, cookie := range answer.Cookies() {
+			if _, ok := jar[cookie.Name]; !ok {
+				order = append(order, cookie.Name)
+			}
+			jar[cookie.Name] = cookie.Value
+		}
+		return nil
+	}
+	if err := ask(http.MethodGet, "/", nil); err != nil {
+		return person{}, 0, err
+	}
+	if err := ask(http.MethodPost, "/login", url.Values{"user": {user}, "password": {"x"}}); err != nil {
+		return person{}, 0, err
+	}
+	var pairs []string
+	for _, name := range order {
+		pairs = append(pairs, name+"="+jar[name])
+	}
+	return person{strings.Join(pairs, "; ")}, status, nil
+}
+
+// arrive signs Marie in, closes the padlock, and lets Julie wait.
+func (b *bench) arrive(c *caddy) error {
+	var status int
+	var err error
+	if b.known, status, err = b.signIn(c, "marie"); err != nil || status != http.StatusSeeOther {
+		return fmt.Errorf("signing in with the padlock open: %d %w", status, orNothing(err))
+	}
+	if _, status, err = b.signIn(c, "julie"); err != nil || status != http.StatusSeeOther {
+		return fmt.Errorf("signing in with the padlock open: %d %w", status, orNothing(err))
+	}
+	time.Sleep(2 * time.Second) // what was seen is written each second
+	for _, name := range []string{"app", "header"} {
+		if err := c.cadenas("padlock", "close", name, "--yes"); err != nil {
+			return err
+		}
+	}
+	if b.held, status, err = b.signIn(c, "julie"); err != nil || status != http.StatusForbidden {
+		return fmt.Errorf("another device with the padlock closed: %d %w", status, orNothing(err))
+	}
+	return nil
+}
+
+func orNothing(err error) error {
+	if err == nil {
+		return errNothing
+	}
+	return err
+}
+
+// row is one line of the table.
+type row struct {
+	name string
+	load load
+	// bare is what bare Caddy is asked instead, where the same would have
+	// another answer.
+	bare *load
+	// bars: the greatest ratio of processor, p50 and p99, and the least of
+	// requests; 0 for none.
+	requests, cpu, p50, p99 float64
+}
+
+const loginLua = `wrk.method = "POST"
+wrk.path = "/login"
+wrk.body = "user=marie&password=x"
+wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+`
+
+// agentsLua makes each request's user agent one that was never seen.
+const agentsLua = `local n = 0
+math.randomseed(os.time())
+local salt = math.random(1000000)
+request = function()
+  n = n + 1
+  wrk.headers["User-Agent"] = "Mozilla/5.0 (Thing " .. salt .. "; Device " .. n .. ") Engine/" .. n .. ".1 Unheard/" .. (n * 7) .. " Of/" .. salt
+  return wrk.format()
+end
+`
+
+// usersLua makes each request another person's.
+const usersLua = `local n = 0
+math.randomseed(os.time())
+local salt = math.random(1000000000)
+request = function()
+  n = n + 1
+  wrk.headers["Remote-User"] = "u" .. salt .. "-" .. n
+  return wrk.format()
+end
+`
+
+func (b *bench) table() []row {
+	at := func(sockets int, h2 bool, headers []string, status byte) load {
+		return load{h2: h2, sockets: sockets, host: "app.localhost", path: "/api/children?group=otters", headers: headers, status: status}
+	}
+	known := b.known.headers()
+	login := load{sockets: 8, host: "app.localhost", path: "/login", headers: known, lua: loginLua, status: '3'}
+	learn := load{sockets: 32, host: "learn.localhost", path: "/", headers: browser, lua: usersLua, status: '2'}
+	unknown := load{sockets: 32, host: "header.localhost", path: "/", headers: append(slices.Clone(browser), "Remote-User: somebody"), status: '4'}
+	page := append(b.held.headers(), "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document")
+	page = slices.DeleteFunc(page, func(h string) bool { return h == "Sec-Fetch-Mode: cors" || h == "Sec-Fetch-Dest: empty" })
+	pass := at(32, false, known, '2')
+	return []row{
+		{name: "known, HTTP/1.1, 32 sockets", load: pass, requests: 0.97, cpu: 1.03, p99: 1.10},
+		{name: "known, HTTP/1.1, 1 socket", load: at(1, false, known, '2'), p50: 1.08},
+		{name: "known, HTTP/2, 32 sockets", load: at(32, true, known, '2'), requests: 0.97, cpu: 1.03, p99: 1.10},
+		{name: "known, HTTP/2, 1 socket", load: at(1, true, known, '2'), p50: 1.08},
+		{name: "intercept, a script's request, 32 sockets", load: unknown, bare: &pass, cpu: 2.0},
+		{name: "intercept, the waiting page, 32 sockets", load: at(32, false, page, '4'), bare: &pass, cpu: 2.0},
+		{name: "login, HTTP/1.1, 8 sockets", load: login},
+		{name: "learning, each request somebody new, 32 sockets", load: learn},
+	}
+}
+
+// rows measures bare and gate by turns.
+func (b *bench) rows() error {
+	some := slices.ContainsFunc(b.table(), func(r row) bool { return b.wanted(r.name) })
+	if !some {
+		return nil
+	}
+	bare, err := b.start("bare", nil)
+	if err != nil {
+		return err
+	}
+	defer bare.stop()
+	gate, err := b.start("gate", &settings{})
+	if err != nil {
+		return err
+	}
+	defer gate.stop()
+	if err := b.arrive(gate); err != nil {
+		return err
+	}
+	fmt.Printf("%d pairs of %s, bare Caddy and the gate by turns. Median of the ratios gate / bare (least to greatest), the same for bare / bare before it.\n\n", b.pairs, b.time)
+	fmt.Println("| what | requests/s | CPU a request | p50 | p99 | bare: req/s, CPU | noise: req/s, CPU | RSS over bare |")
+	fmt.Println("|---|---|---|---|---|---|---|---|")
+	for _, r := range b.table() {
+		if !b.wanted(r.name) {
+			continue
+		}
+		if err := b.measure(r, bare, gate); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	fmt.Println()
+	return nil
+}
+
+func (b *bench) measure(r row, bare, gate *caddy) error {
+	plain := r.load
+	if r.bare != nil {
+		plain = *r.bare
+	}
+	for _, c := range []*caddy{bare, gate} { // warm
+		l := plain
+		if c == gate {
+			l = r.load
+		}
+		if _, err := b.against(c, l, time.Second); err != nil {
+			return err
+		}
+	}
+	for try := 0; ; try++ {
+		var bares, gates []sample
+		for range b.pairs {
+			one, err := b.against(bare, plain, b.time)
+			if err != nil {
+				return err
+			}
+			two, err := b.against(gate, r.load, b.time)
+			if err != nil {
+				return err
+			}
+			bares, gates = append(bares, one), append(gates, two)
+		}
+		noise := ratios(bares[1:], bares[:len(bares)-1], func(s sample) float64 { return s.requests })
+		if (noise.median < 0.97 || noise.median > 1.03) && try < b.retries {
+			fmt.Fprintf(os.Stderr, "%s: bare against bare is %s: again\n", r.name, noise)
+			continue
+		}
+		print(r, bares, gates)
+		return nil
+	}
+}
