@@ -173,8 +173,9 @@ func decompress(encoding string, data []byte, limit int64) ([]byte, error) {
 	return plain, nil
 }
 
-// decodeFields turns names and values into UTF-8. Without a charset they are
-// that, or else Windows-1252, as browsers send from a page in Latin-1.
+// decodeFields turns names and values into UTF-8. Without a charset each is
+// that, or else Windows-1252, as browsers send from a page in Latin-1: each
+// by itself, so that no other field changes how the user's name is read.
 func decodeFields(f form, charset string) (form, error) {
 	if charset == "" {
 		for i := range f.fields {
@@ -183,15 +184,9 @@ func decodeFields(f form, charset string) (form, error) {
 			}
 		}
 	}
-	if charset == "" {
+	guessed := charset == ""
+	if guessed {
 		charset = "windows-1252"
-		valid := true
-		for _, x := range f.fields {
-			valid = valid && validText(x.name) && validText(x.value)
-		}
-		if valid {
-			return f, nil
-		}
 	}
 	encoding, err := htmlindex.Get(charset)
 	if err != nil {
@@ -201,12 +196,13 @@ func decodeFields(f form, charset string) (form, error) {
 		return f, nil
 	}
 	for i := range f.fields {
-		x := &f.fields[i]
-		if x.name, err = encoding.NewDecoder().String(x.name); err != nil {
-			return form{}, ErrUnreadable
-		}
-		if x.value, err = encoding.NewDecoder().String(x.value); err != nil {
-			return form{}, ErrUnreadable
+		for _, text := range []*string{&f.fields[i].name, &f.fields[i].value} {
+			if guessed && validText(*text) {
+				continue
+			}
+			if *text, err = encoding.NewDecoder().String(*text); err != nil {
+				return form{}, ErrUnreadable
+			}
 		}
 	}
 	return f, nil

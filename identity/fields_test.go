@@ -56,6 +56,7 @@ func TestTheUserIsReadFromALogin(t *testing.T) {
 		{name: "deflate", field: "user", kind: formKind, encoding: "deflate", body: deflated("user=ann"), want: "ann"},
 		{name: "Latin-1 by its charset", field: "user", kind: formKind + "; charset=iso-8859-1", body: "user=Ren%E9", want: "René"},
 		{name: "Latin-1 without a word", field: "user", kind: formKind, body: "user=Ren%E9", want: "René"},
+		{name: "UTF-8 beside a field that is none", field: "user", kind: formKind, body: "user=Ren%C3%A9&password=%FF", want: "René"},
 		{name: "UTF-8", field: "user", kind: formKind, body: "user=Ren%C3%A9", want: "René"},
 		{name: "decomposed letters are composed", field: "user", kind: formKind, body: "user=Rene%CC%81", want: "René"},
 		{name: "Shift JIS", field: "user", kind: formKind + "; charset=shift_jis", body: "user=%83%65", want: "テ"},
