@@ -9,6 +9,9 @@ import (
 
 // judgeStamp tells what a stamped value is worth on a device.
 func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device string, mode Mode, now time.Time) judged {
+	if st.mark == markCopied {
+		return w.judgeCopy(ctx, st, mode, now)
+	}
 	if st.mark == markLogin {
 		r, ok, err := w.logins.get(ctx, st.login, now)
 		if err != nil {
@@ -65,6 +68,20 @@ func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device 
 		j.unproved = st.made.Before(lock.Changed.At.Truncate(time.Second))
 	}
 	return j
+}
+
+// judgeCopy tells what a copy of a login's session is worth.
+func (w *Watcher) judgeCopy(ctx context.Context, st stamp, mode Mode, now time.Time) judged {
+	r, ok, err := w.logins.get(ctx, st.login, now)
+	switch {
+	case err != nil:
+		return unreadable(err, mode)
+	case !ok:
+		return judged{gone: true, foreign: true}
+	case !mode.passes():
+		return judged{row: r, gone: true, foreign: true}
+	}
+	return judged{state: books.LoginBound, row: r, foreign: true}
 }
 
 // changedHands judges a value that a later sign-in took over, whatever its

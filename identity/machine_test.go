@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,15 +60,32 @@ type machine struct {
 	*gateway
 	mortal   *mortal
 	browsers []*browser
-	// origin is the device a backend session was last signed in on; a
-	// rotation keeps it. Adopted are those that used it while the padlock was
+	// origin are the devices a backend session's user signed into it on; it
+	// begins anew with another user. Adopted are those that used it while the padlock was
 	// open, where whoami names users: they too may have it, if allowed.
-	origin  map[string]string
+	origin  map[string]*owned
 	adopted map[string]bool
 	broken  []string // invariants that did not hold
 	// undisturbed: nobody was revoked, nothing stolen, nothing died: then an
 	// open padlock must be transparent.
 	undisturbed bool
+}
+
+// owned is whose a backend session is, and on which devices.
+type owned struct {
+	user    string
+	devices []string
+}
+
+func (o *owned) by(user, device string) bool {
+	return o != nil && o.user == user && slices.Contains(o.devices, device)
+}
+
+func (o *owned) and(user, device string) *owned {
+	if o == nil || o.user != user {
+		return &owned{user, []string{device}}
+	}
+	return &owned{user, append(slices.Clone(o.devices), device)}
 }
 
 const deviceHeader = "X-Test-Device"
@@ -78,7 +96,7 @@ func newMachine(t testing.TB, whoami, rotates bool, failing string) *machine {
 	if whoami {
 		cfg.Success, cfg.Whoami = nil, identity.Whoami{Path: "/me", JSON: "user.name"}
 	}
-	m := &machine{gateway: newGateway(t, cfg), origin: map[string]string{}, adopted: map[string]bool{}, undisturbed: true}
+	m := &machine{gateway: newGateway(t, cfg), origin: map[string]*owned{}, adopted: map[string]bool{}, undisturbed: true}
 	m.mortal = &mortal{Store: memory.New()}
 	m.mortal.left.Store(-1)
 	m.store = m.mortal
@@ -119,8 +137,8 @@ func (m *machine) watchBackend(_ http.ResponseWriter, r *http.Request) bool {
 	if !allowed {
 		m.broken = append(m.broken, fmt.Sprintf("%s %s: %s's session reached the backend from %s, which is not allowed", r.Method, r.URL, user, device))
 	}
-	if m.origin[c.Value] != device && !m.adopted[c.Value+device] {
-		m.broken = append(m.broken, fmt.Sprintf("%s %s: %s's session of %q reached the backend from %s", r.Method, r.URL, user, m.origin[c.Value], device))
+	if !m.origin[c.Value].by(user, device) && !m.adopted[c.Value+device] {
+		m.broken = append(m.broken, fmt.Sprintf("%s %s: %s's session of %+v reached the backend from %s", r.Method, r.URL, user, m.origin[c.Value], device))
 	}
 	return false
 }
@@ -132,7 +150,7 @@ func (m *machine) noteOrigins(device string, before map[string]string) {
 	defer m.backend.mu.Unlock()
 	for sid, user := range m.backend.sessions {
 		if user != "" && (before[sid] != user || m.backend.signed == sid) {
-			m.origin[sid] = device
+			m.origin[sid] = m.origin[sid].and(user, device)
 		}
 	}
 }

@@ -24,6 +24,10 @@ const (
 	markUnproved mark = 'u'
 	// markOlder: unproved, and descended from a session older than the gate.
 	markOlder mark = 'o'
+	// markCopied: a copy of a login's session, on another device, padlock
+	// open. It is its user's there, whom a lock keeps out, and worth nothing
+	// once the padlock is closed.
+	markCopied mark = 'c'
 	// markLogin: part of a login, whose row says the rest.
 	markLogin mark = 'l'
 )
@@ -51,7 +55,7 @@ type stamp struct {
 func appendStamp(dst []byte, ring *seal.Ring, application, name, value string, s stamp) []byte {
 	var plain [80]byte
 	p := append(plain[:0], byte(s.mark))
-	if s.mark == markLogin {
+	if s.mark == markLogin || s.mark == markCopied {
 		p = append(p, s.login...)
 	} else {
 		p = binary.BigEndian.AppendUint32(p, uint32(s.made.Unix())) //nolint:gosec // seconds since 1970: room until 2106
@@ -95,7 +99,7 @@ func openStamp(ring *seal.Ring, application, name, plain, text string, scratch *
 		return stamp{}, false
 	}
 	switch m := mark(p[0]); m {
-	case markLogin:
+	case markLogin, markCopied:
 		// No copy: it is asked for in memory and let go of.
 		if len(p) < 2 {
 			return stamp{}, false

@@ -106,6 +106,10 @@ func (t *taken) any() bool { return t.count.Load() > 0 }
 
 // has reports whether a value is among them.
 func (t *taken) has(hashed string) bool {
-	_, ok := t.set.Load().Load(hashed)
+	set := t.set.Load()
+	if set == nil {
+		return false
+	}
+	_, ok := set.Load(hashed)
 	return ok
 }

@@ -109,6 +109,9 @@ func (t *trial) readCarried(r *http.Request) error {
 // mark writes that what is carried is being decided.
 func (t *trial) mark() error {
 	w, until := t.w, t.now.Add(t.w.cfg.Timeout+30*time.Second)
+	if err := w.taken.load(t.ctx); err != nil {
+		return err
+	}
 	var b store.Batch
 	ids := []string{t.id}
 	if t.prior != nil {
@@ -127,7 +130,8 @@ func (t *trial) mark() error {
 		fresh := c.val.Fate == fateNone || c.val.Fate == fateNobody
 		// A value that is in the map, or that bears no stamp of a login of
 		// this device, may bear another device's (see taken).
-		if c.taken = !fresh || (t.mode.passes() && t.prior == nil); c.taken {
+		c.taken = (!fresh || (t.mode.passes() && t.prior == nil)) && !w.taken.has(c.hashed)
+		if c.taken {
 			b.Writes = append(b.Writes, w.taken.put(c.hashed))
 		}
 		if !fresh {
@@ -186,7 +190,7 @@ func (t *trial) restore() error {
 	var b store.Batch
 	ids := []string{t.id}
 	for _, c := range t.carried {
-		if c.taken && c.ours {
+		if c.taken {
 			b.Writes = append(b.Writes, t.w.taken.drop(c.hashed))
 			defer t.w.taken.note(c.hashed, false)
 		}

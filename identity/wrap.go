@@ -185,9 +185,9 @@ func (x *Writer) line(line string, now time.Time) (out string, session, keep boo
 	}
 	st := stamp{mark: markUnproved, device: x.device, made: now}
 	switch {
+	case x.s.Login.ID != "" && x.s.Foreign:
+		st = stamp{mark: markCopied, login: x.s.Login.ID}
 	case x.s.Login.ID != "":
-		// Also where the session was copied to this device, padlock open: so
-		// it stays its user's, whom a lock keeps out, and foreign.
 		st = stamp{mark: markLogin, login: x.s.Login.ID}
 	case x.mode == Closed:
 		st.mark = markNobody
@@ -224,7 +224,7 @@ func (x *Writer) tooLong(c setCookie, inner string, st stamp) string {
 		f = fateLogin
 	case markNobody:
 		f = fateNobody
-	case markUnproved, markOlder:
+	case markUnproved, markOlder, markCopied:
 	}
 	if err := x.w.mapValue(ctx, c.name, inner, f, st.login, x.device); err != nil {
 		x.w.log.Error("remembering a session by its hash", "application", x.w.cfg.Application, "error", err)
