@@ -21,7 +21,7 @@ func (b *bench) flood() error {
 		return err
 	}
 	known := load{sockets: 32, host: "app.localhost", path: "/", headers: b.known.headers(), status: '2'}
-	strangers := load{sockets: 32, host: "app.localhost", path: "/", headers: browser[1:], lua: agentsLua, status: '4'}
+	strangers := load{sockets: 32, host: "app.localhost", path: "/", headers: browser[1:], lua: agentsLua}
 	var usual, flooded []sample
 	var strange []sample
 	for range b.pairs {
