@@ -68,8 +68,10 @@ type Handler struct {
 	sources []identity.Source
 	device  bool // where no source names a user, the device is the user
 	trusted []string
-	matcher exemptPaths
-	site    atomic.Pointer[site]
+	// authorization says that a source reads the Authorization header.
+	authorization bool
+	matcher       exemptPaths
+	site          atomic.Pointer[site]
 }
 
 // Login is the backend's login form.
@@ -152,6 +154,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			}
 			if t, ok := m.(trusting); ok {
 				h.trusted = append(h.trusted, t.Trusts())
+			}
+			if a, ok := m.(authorized); ok {
+				h.authorization = h.authorization || a.readsAuthorization()
 			}
 			h.sources = append(h.sources, m.(identity.Source))
 		}

@@ -22,6 +22,10 @@ func init() {
 // taken off the request before anything reads it (threat L1).
 type trusting interface{ Trusts() string }
 
+// authorized is an identity source that may read the Authorization header,
+// which a watched login would else take off the request.
+type authorized interface{ readsAuthorization() bool }
+
 // Header takes the user from a header that a proxy, or a handler before this
 // one, has set. Whoever can reach this server without that proxy can write
 // it.
@@ -110,6 +114,8 @@ func (*Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	return noArgs(d)
 }
+
+func (*Basic) readsAuthorization() bool { return true }
 
 // Identify implements identity.Source. The name counts only where Caddy's
 // authentication, which comes before us, has accepted it: a name with any

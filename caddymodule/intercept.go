@@ -53,15 +53,16 @@ func (q *request) login() error {
 	return nil
 }
 
-// decide is asked by the watcher about somebody who has just signed in.
+// decide is asked by the watcher about somebody who has just signed in, and
+// before that about the one (l bound) who is signed in already.
 func (q *request) decide(ctx context.Context, p access.Person, l books.Login) (access.Verdict, error) {
 	q.place = q.run.place(q.print.Address, p.User)
-	q.session.Login.Adopted = false
+	q.session.Login.Adopted = l.Adopted
 	v, err := q.check(ctx, p)
 	if err == nil {
 		v, err = q.second(ctx, p, l, v)
 	}
-	if err == nil && v.Answer == access.LetIn && p.User != q.session.Person.User {
+	if err == nil && v.Answer == access.LetIn && l.State != books.LoginBound && p.User != q.session.Person.User {
 		q.rotate()
 	}
 	return v, err

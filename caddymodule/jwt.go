@@ -109,6 +109,10 @@ func (j *JWT) Provision(caddy.Context) error {
 	return err
 }
 
+func (j *JWT) readsAuthorization() bool {
+	return j.Cookie == "" && (j.Header == "" || strings.EqualFold(j.Header, "Authorization"))
+}
+
 // Identify implements identity.Source.
 func (j *JWT) Identify(r *http.Request) (access.Person, error) { return j.source.Identify(r) }
 

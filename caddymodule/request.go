@@ -111,10 +111,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	case identity.StepLogin:
 		return q.login()
 	case identity.StepToken:
-		if q.session.State == books.LoginNobody {
-			break
+		if q.session.State == books.LoginBound {
+			return q.token()
 		}
-		return q.watcher.Token(q.w, r, q.session, q.print.Device.ID, q.mode, q.pass)
 	}
 	return q.other()
 }
@@ -171,6 +170,21 @@ func (s *site) isLogin(r *http.Request) bool {
 
 // locate looks up where the request comes from, for a user.
 func (q *request) locate(user string) { q.place, q.located = q.run.place(q.print.Address, user), user }
+
+// token carries a request for a new token, once the gate allows its user.
+func (q *request) token() error {
+	person := q.session.Person
+	q.place = q.run.place(q.print.Address, person.User)
+	verdict, err := q.check(q.r.Context(), person)
+	if err != nil {
+		return q.unavailable(err)
+	}
+	q.note(person, verdict)
+	if verdict.Answer != access.LetIn {
+		return q.intercept(person, verdict, q.session.Login.ID)
+	}
+	return q.watcher.Token(q.w, q.r, q.session, q.print.Device.ID, q.mode, q.pass)
+}
 
 // other is every request that is neither a login nor a release.
 func (q *request) other() error {

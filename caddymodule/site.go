@@ -127,7 +127,7 @@ func (h *Handler) watcherConfig(name string) identity.Config {
 	l := h.Login
 	c := identity.Config{
 		Application: name, Path: l.Path, User: l.User, Session: l.Session, Token: l.Token,
-		Logout: l.Logout, Public: h.Public, Unbound: h.Unbound, Hold: time.Duration(h.Hold), CookieDomain: h.CookieDomain,
+		Logout: l.Logout, Public: h.Public, Unbound: h.Unbound, Hold: time.Duration(h.Hold), CookieDomain: h.CookieDomain, KeepAuthorization: h.authorization,
 	}
 	for _, words := range l.Success {
 		if len(words) == 0 {
