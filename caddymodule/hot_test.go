@@ -160,10 +160,13 @@ func (q *hot) answer(method, path, body string, backend func(http.ResponseWriter
 	got := w.Result()
 	defer got.Body.Close() //nolint:errcheck // a recorder's
 	for _, c := range got.Cookies() {
-		if q.cookies != "" {
-			q.cookies += "; "
+		var kept []string
+		for part := range strings.SplitSeq(q.cookies, "; ") {
+			if part != "" && !strings.HasPrefix(part, c.Name+"=") {
+				kept = append(kept, part)
+			}
 		}
-		q.cookies += c.Name + "=" + c.Value
+		q.cookies = strings.Join(append(kept, c.Name+"="+c.Value), "; ")
 	}
 	return got.StatusCode
 }
