@@ -90,6 +90,9 @@ func (h *Handler) mode() biopass.Mode {
 }
 
 func (h *Handler) validateBiopass() error {
+	if h.Badge && (h.Login == nil || h.mode() == biopass.Off) {
+		return errors.New("badge needs a login block, and Biopass to guard it: `biopass optional`")
+	}
 	b := h.Biopass
 	if b == nil {
 		return nil

@@ -36,6 +36,7 @@ func init() {
 //		cookie_domain <domain>
 //		intercept <url>
 //		factors_header <name>
+//		badge
 //	}
 func parseSite(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Handler)
@@ -47,7 +48,7 @@ func parseSite(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 
 var siteWords = []string{
 	"login", "identity", "public", "exempt", "unknown", "same", "biopass", "padlock", "grant_for",
-	"self", "hold", "unbound", "cookie_domain", "intercept", "factors_header",
+	"self", "hold", "unbound", "cookie_domain", "intercept", "factors_header", "badge",
 }
 
 // UnmarshalCaddyfile reads the site directive.
@@ -128,6 +129,9 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 			return err
 		}
 		return checkURL(d, "intercept", h.Intercept)
+	case "badge":
+		h.Badge = true
+		return noArgs(d)
 	case "factors_header":
 		return oneArg(d, &h.FactorsHeader)
 	}

@@ -40,6 +40,9 @@ type Handler struct {
 	// Biopass says when four words are typed. Default: where the policy says
 	// biopass, enrolment being offered at the first allowed sign-in.
 	Biopass *SiteBiopass `json:"biopass,omitempty"`
+	// Badge puts a small mark on the backend's login page that says that
+	// Biopass guards it.
+	Badge bool `json:"badge,omitempty"`
 	// Padlock pins the padlock "open" or "closed". Default: console and
 	// command line turn it.
 	Padlock string `json:"padlock,omitempty"`
@@ -192,6 +195,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err != nil {
 		identity.Bare(r) // whatever comes after an error sees no credentials
 		return caddyhttp.Error(http.StatusServiceUnavailable, fmt.Errorf("cadenas: %w", err))
+	}
+	if h.Badge {
+		next = h.badged(next)
 	}
 	return s.serve(w, r, next)
 }
