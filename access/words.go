@@ -62,8 +62,12 @@ type field struct {
 
 func (k *PlaceKey) fields() []field {
 	return []field{
-		{"name", &k.Name}, {"city", &k.City}, {"region", &k.Region}, {"country", &k.Country},
-		{"owner", &k.Owner}, {"prefix", &k.Prefix},
+		{"name", &k.Name},
+		{"city", &k.City},
+		{"region", &k.Region},
+		{"country", &k.Country},
+		{"owner", &k.Owner},
+		{"prefix", &k.Prefix},
 	}
 }
 

@@ -84,8 +84,11 @@ func TestC7_AdminsAreAddedEditedAndRemovedButTheLast(t *testing.T) {
 		t.Errorf("the last one stays: %s", a.Header.Get("Location"))
 	}
 	for _, bad := range [][]string{
-		{"name", "", "email", "x@example.com"}, {"name", "X", "email", "x"}, {"name", "X", "email", "a@b@c"},
-		{"name", "X", "email", "MARIE@lucioles.example"}, {"name", "X", "email", "x@example.com", "mobile", "call me"},
+		{"name", "", "email", "x@example.com"},
+		{"name", "X", "email", "x"},
+		{"name", "X", "email", "a@b@c"},
+		{"name", "X", "email", "MARIE@lucioles.example"},
+		{"name", "X", "email", "x@example.com", "mobile", "call me"},
 		{"name", "X", "email", "x@example.com", "quiet-from", "22:00"},
 	} {
 		if a := b.post("/admins/new", bad...); a.StatusCode != http.StatusUnprocessableEntity {

@@ -314,7 +314,9 @@ func TestThreat_L11_AFormFromElsewhereDecidesNothing(t *testing.T) {
 	fields.Set(FieldDecision, "approve")
 	fields.Set(FieldNumber, ask.Number)
 	for _, header := range [][]string{
-		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "", "Origin", "https://app.example.com"},
+		{"Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Site", "same-site"},
+		{"Sec-Fetch-Site", "", "Origin", "https://app.example.com"},
 		{"Sec-Fetch-Site", "", "Origin", "null"},
 	} {
 		if got := c.do(t, "POST", address, fields, header...); got.status != http.StatusForbidden {

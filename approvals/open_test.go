@@ -231,8 +231,13 @@ func TestThreat_L22_OneNetworkAndOneApplicationAreCapped(t *testing.T) {
 		address string
 		full    bool
 	}{
-		{"203.0.113.1", false}, {"203.0.113.2", false}, {"203.0.113.250", false}, {"203.0.113.9", true},
-		{"2001:db8:7::1", false}, {"2001:db8:8::1", false}, {"2001:db8:9::1", true},
+		{"203.0.113.1", false},
+		{"203.0.113.2", false},
+		{"203.0.113.250", false},
+		{"203.0.113.9", true},
+		{"2001:db8:7::1", false},
+		{"2001:db8:8::1", false},
+		{"2001:db8:9::1", true},
 	} {
 		if err := open(fmt.Sprint("user", i), c.address); errors.Is(err, ErrTooMany) != c.full {
 			t.Errorf("%s: %v", c.address, err)

@@ -21,7 +21,8 @@ func linkTo(t *testing.T, g *Gate, admin string, skip int) string {
 func (g *Gate) entries() (all []struct {
 	Who, What, Via, From, Subject string
 	Detail                        map[string]string
-}) {
+},
+) {
 	g.t.Helper()
 	if err := json.Unmarshal([]byte(g.Must("activity", "--json", "--limit", "200")), &all); err != nil {
 		g.t.Fatal(err)

@@ -169,8 +169,16 @@ func TestThreat_L19_ARefusalIsOneWhateverIsAsked(t *testing.T) {
 			c := NewClient(t)
 			c.Header.Set("X-Who", "stranger")
 			conditions := []http.Header{
-				{}, {"If-None-Match": {"*"}}, {"If-None-Match": {`"content"`}}, {"If-Modified-Since": {"Mon, 02 Nov 2026 08:00:00 GMT"}}, {"Range": {"bytes=0-9"}},
-				{"If-Range": {`"content"`}, "Range": {"bytes=0-"}}, {"Cache-Control": {"only-if-cached, max-stale=100000"}}, {"Accept-Encoding": {"gzip, zstd, br"}}, {"Prefer": {"return=minimal"}}, {"TE": {"trailers"}},
+				{},
+				{"If-None-Match": {"*"}},
+				{"If-None-Match": {`"content"`}},
+				{"If-Modified-Since": {"Mon, 02 Nov 2026 08:00:00 GMT"}},
+				{"Range": {"bytes=0-9"}},
+				{"If-Range": {`"content"`}, "Range": {"bytes=0-"}},
+				{"Cache-Control": {"only-if-cached, max-stale=100000"}},
+				{"Accept-Encoding": {"gzip, zstd, br"}},
+				{"Prefer": {"return=minimal"}},
+				{"TE": {"trailers"}},
 			}
 			kinds := map[string]http.Header{
 				"a page":          {"Accept": {"text/html"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}},

@@ -156,7 +156,6 @@ func TestAFormWithoutItsTokenIsRefused(t *testing.T) {
 func TestAJSONLoginAnswersAScript(t *testing.T) {
 	v := visit(t, Options{Login: JSON})
 	send := func(body string) int {
-
 		status, _, _ := v.answer(v.Post(v.base+"/login", "application/json", strings.NewReader(body)))
 		return status
 	}
