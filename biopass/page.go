@@ -48,6 +48,9 @@ type view struct {
 	Try, Tries int
 	Days       int
 	Keyboard   string
+	// Words is how many a line has; Prints where one sees what is kept.
+	Words  int
+	Prints string
 	// Skip says that enrolment can be put off, Free that it can be declined
 	// without asking an admin.
 	Skip, Free bool
@@ -71,7 +74,7 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request, holder Holder, e 
 			Application: app.Name, Here: BasePath, Languages: s.conf.Languages,
 			Styles: []string{"biopass.css"}, Scripts: []string{"biopass.js"},
 		},
-		Scene: "gone", Base: BasePath, Of: EnrolPrints, Days: int(s.conf.Retain / (24 * time.Hour)), Tries: s.conf.Policy.attempts(),
+		Scene: "gone", Base: BasePath, Words: s.conf.Words, Of: EnrolPrints, Days: int(s.conf.Retain / (24 * time.Hour)), Tries: s.conf.Policy.attempts(),
 		Onward: Onward{Continue: "/"},
 	}
 	if !ok {
@@ -98,7 +101,7 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request, holder Holder, e 
 
 // scene finds out what the page shows.
 func (s *Service) scene(r *http.Request, c *lang.Catalogue, e Errand, v *view) error {
-	v.Name, v.Link = e.Person.Name, e.Why == WhyLink
+	v.Name, v.Link, v.Prints = e.Person.Name, e.Why == WhyLink, e.Origin+PrintsPath
 	if v.Name == "" {
 		v.Name = e.Person.User
 	}

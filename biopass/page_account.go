@@ -39,8 +39,8 @@ type LinkPage struct {
 
 type linkView struct {
 	pages.Door
-	LinkPage
-	Base, Post string
+	Link LinkPage
+	Post string
 }
 
 // WriteLink answers with the page behind a link.
@@ -53,7 +53,7 @@ func WriteLink(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, p Link
 		Door: pages.Door{
 			Application: p.Application, Here: here(r), Languages: p.Languages, Styles: []string{"biopass.css"},
 		},
-		LinkPage: p, Base: BasePath, Post: LinkPath,
+		Link: p, Post: LinkPath,
 	})
 }
 
@@ -74,14 +74,14 @@ type PrintsPage struct {
 
 type printsView struct {
 	pages.Door
-	PrintsPage
-	Path string
+	Account Account
+	Path    string
 }
 
 // WritePrints answers with what is kept of a person.
 func WritePrints(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, p PrintsPage) error {
 	return pageSet().Write(w, r, c, http.StatusOK, "prints", printsView{
-		Door:       pages.Door{Application: p.Application, Here: PrintsPath, Languages: p.Languages, Styles: []string{"biopass.css"}},
-		PrintsPage: p, Path: PrintsPath,
+		Door:    pages.Door{Application: p.Application, Here: PrintsPath, Languages: p.Languages, Styles: []string{"biopass.css"}},
+		Account: p.Account, Path: PrintsPath,
 	})
 }
