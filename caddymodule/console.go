@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
@@ -114,9 +115,11 @@ type ticket struct {
 	Device      string
 	Login       string
 	Ask         string
-	Origin      string
-	Back        string
-	Until       time.Time
+	// MadeUp is what the page of one who holds no request shows (threat L17).
+	MadeUp *approvals.Ask
+	Origin string
+	Back   string
+	Until  time.Time
 }
 
 const (
@@ -178,7 +181,11 @@ func (run *running) serveWaiting(w http.ResponseWriter, r *http.Request) error {
 	ask, err := run.approvals.ForHolder(r.Context(), t.Application, t.Device, t.Login)
 	if errors.Is(err, approvals.ErrNotFound) {
 		// A refused newcomer holds no request: the page of a made-up one.
-		ask, err = run.approvals.Imitate(approvals.Ask{Application: t.Application}), nil
+		made := approvals.Ask{Application: t.Application, Device: access.Device{ID: t.Device}}
+		if t.MadeUp != nil {
+			made = *t.MadeUp
+		}
+		ask, err = run.approvals.Imitate(made), nil
 	}
 	if err != nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)

@@ -199,11 +199,14 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 		back = q.r.URL.RequestURI()
 	}
 	if q.gate != "" && !strings.EqualFold(q.gate, origin(q.r)) {
+		t := ticket{
+			Application: q.name, Device: q.print.Device.ID, Login: login, Origin: origin(q.r), Back: back, Ask: ask.ID, Until: q.now.Add(ticketLife),
+		}
+		if ask.ID == "" && ask.State != "" {
+			t.MadeUp = madeUp(ask)
+		}
 		return approvals.WriteLead(q.w, q.r, c, status, approvals.LeadPage{
-			Application: q.name, Languages: q.run.app.Languages,
-			To: q.run.ticketURL(q.gate, ticket{
-				Application: q.name, Device: q.print.Device.ID, Login: login, Origin: origin(q.r), Back: back, Ask: ask.ID, Until: q.now.Add(ticketLife),
-			}),
+			Application: q.name, Languages: q.run.app.Languages, To: q.run.ticketURL(q.gate, t),
 		})
 	}
 	if ask.ID == "" && ask.State == "" {
@@ -221,6 +224,15 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 		page.Said = q.r.URL.Query().Get("said")
 	}
 	return approvals.WriteWaiting(q.w, q.r, c, status, page)
+}
+
+// madeUp is what the gate's host must know to show the same made-up request.
+// Groups, e-mail and mobile number are not shown.
+func madeUp(ask approvals.AccessRequest) *approvals.Ask {
+	return &approvals.Ask{
+		Application: ask.Application, Person: access.Person{User: ask.Person.User, Name: ask.Person.Name, Source: ask.Person.Source},
+		Device: ask.Device, Browser: ask.Browser, Place: ask.Place, New: ask.New, Asked: ask.Asked, LoginID: ask.LoginID, Language: ask.Language,
+	}
 }
 
 // waitingPage joins a request with the answer that is held for its device.
