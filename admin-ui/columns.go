@@ -126,8 +126,8 @@ func showColumns(v *visit) error {
 }
 
 // sides walks over the connections a query asks for and tells on which side
-// each stands, until do returns false.
-func (v *visit) sides(q gridQuery, do func(c books.Connection, verdict access.Verdict, in bool) bool) error {
+// each stands, until do returns false or it has looked at as many as limit.
+func (v *visit) sides(q gridQuery, limit int, do func(c books.Connection, verdict access.Verdict, in bool) bool) error {
 	names, err := v.searchNames(q.Search)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (v *visit) sides(q gridQuery, do func(c books.Connection, verdict access.Ve
 	var failed error
 	scanned := 0
 	err = v.eachConnection(q, func(c books.Connection) bool {
-		if scanned++; scanned > gridScan {
+		if scanned++; scanned > limit {
 			return false
 		}
 		ok, err := v.wanted(q, c, names)
@@ -164,7 +164,7 @@ func (v *visit) fillColumns(page *columnsPage, q gridQuery) error {
 	order := orderOf("last")
 	in, out := &rows{less: order, limit: columnRows}, &rows{less: order, limit: columnRows}
 	verdicts := map[string]access.Verdict{}
-	err := v.sides(q, func(c books.Connection, verdict access.Verdict, inside bool) bool {
+	err := v.sides(q, gridJudge, func(c books.Connection, verdict access.Verdict, inside bool) bool {
 		side, col := out, &page.Out
 		if inside {
 			side, col = in, &page.In
@@ -233,7 +233,7 @@ func moveConnections(v *visit) error {
 	var list []books.Connection
 	if all {
 		q := gridQuery{Application: app, Window: "all", Sort: "last", Person: person, Search: v.r.PostFormValue("q")}
-		err = v.sides(q, func(c books.Connection, _ access.Verdict, in bool) bool {
+		err = v.sides(q, gridScan, func(c books.Connection, _ access.Verdict, in bool) bool {
 			if in != (to == "in") {
 				list = append(list, c)
 			}

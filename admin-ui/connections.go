@@ -28,7 +28,11 @@ type connectionsPage struct {
 	Rows         []gridRow
 	Connections  int
 	Users        int
-	Cut          bool
+	// CountMore says that there are more than Connections.
+	CountMore bool
+	// Further is the address that looks further back, Newest the one that goes
+	// back to the newest.
+	Further, Newest string
 	// PersonName is whose connections alone are shown.
 	PersonName     string
 	Previous, Next string
@@ -101,7 +105,13 @@ func showConnections(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page.Connections, page.Users, page.Cut = res.Connections, res.Users, res.Cut
+	page.Connections, page.Users, page.CountMore = res.Connections, res.Users, res.CountMore
+	if res.Further != "" {
+		page.Further = "/connections?" + q.values("from", res.Further).Encode()
+	}
+	if q.From != "" {
+		page.Newest = q.with()
+	}
 	page.Filters = v.filters(q, res)
 	asks := map[string]bool{}
 	for _, ask := range waiting {

@@ -11,17 +11,17 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
-	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/lang"
 )
 
 const (
 	// gridRows is how many rows a page of the grid has.
 	gridRows = 30
-	// gridDeep is how many rows can be paged through; beyond them one filters.
-	// It bounds what a page keeps in memory.
+	// gridDeep is how many rows are paged through from one position; then the
+	// next page begins at another. It bounds what a page keeps in memory.
 	gridDeep = 1500
-	// gridScan bounds how many connections one page looks at.
+	// gridScan bounds how many connections a change looks at that is about all
+	// of them, and how many users a search.
 	gridScan = 250_000
 )
 
@@ -36,6 +36,8 @@ type gridQuery struct {
 	Kind, Browser, Place, Device, State string
 	Sort                                string
 	Page                                int
+	// From is the position in the index behind which to look; "" is the newest.
+	From string
 }
 
 // sorts are the orders of the grid: by the last visit, the first, the count.
@@ -69,6 +71,9 @@ func readGrid(values url.Values, application string) gridQuery {
 		State:       word("state", states, ""),
 		Sort:        word("sort", sorts, "last"),
 	}
+	if from := values.Get("from"); len(from) < 100 {
+		q.From = from
+	}
 	if page, err := strconv.Atoi(values.Get("page")); err == nil && page > 1 {
 		q.Page = min(page-1, gridDeep/gridRows-1)
 	}
@@ -76,8 +81,13 @@ func readGrid(values url.Values, application string) gridQuery {
 }
 
 // with returns the address of the grid with some fields changed, always from
-// the first page.
-func (q gridQuery) with(pairs ...string) string { return "/connections?" + q.values(pairs...).Encode() }
+// the first page, and from the newest but where it is the page that changes.
+func (q gridQuery) with(pairs ...string) string {
+	if len(pairs) == 0 || pairs[0] != "page" {
+		q.From = ""
+	}
+	return "/connections?" + q.values(pairs...).Encode()
+}
 
 func (q gridQuery) values(pairs ...string) url.Values {
 	v := url.Values{}
@@ -96,6 +106,7 @@ func (q gridQuery) values(pairs ...string) url.Values {
 	set("device", q.Device, "")
 	set("state", q.State, "")
 	set("sort", q.Sort, "last")
+	set("from", q.From, "")
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] == "" {
 			v.Del(pairs[i])
@@ -125,132 +136,6 @@ func (q gridQuery) since(now time.Time) time.Time {
 		return now.AddDate(0, 0, -30)
 	}
 	return time.Time{}
-}
-
-// gridResult is one page of the grid.
-type gridResult struct {
-	Rows []books.Connection
-	// Verdicts are those of Rows, as they are now.
-	Verdicts           []access.Verdict
-	Connections, Users int
-	// More says that there is a next page; Cut that not all could be looked
-	// at.
-	More, Cut bool
-	// Places and Browsers are what can be filtered by, in the window.
-	Places, Browsers []string
-}
-
-// judge gives the verdict on a connection as it is now.
-func (v *visit) judge(c books.Connection) (access.Verdict, error) {
-	return v.Gate.Explain(v.ctx(), v.today(c).Visit(), gate.Circumstance{})
-}
-
-// look walks over an application's connections and keeps one page of them.
-func (v *visit) look(q gridQuery) (gridResult, error) {
-	var res gridResult
-	since := q.since(v.now)
-	names, err := v.searchNames(q.Search)
-	if err != nil {
-		return res, err
-	}
-	order := orderOf(q.Sort)
-	top := &rows{less: order, limit: (q.Page + 1) * gridRows}
-	users, places, browsers := map[string]struct{}{}, newTally(), newTally()
-	scanned := 0
-	var failed error
-	err = v.eachConnection(q, func(c books.Connection) bool {
-		if scanned++; scanned > gridScan {
-			res.Cut = true
-			return false
-		}
-		if c.Last.Before(since) {
-			return true
-		}
-		c = v.today(c)
-		places.add(placeWord(c.Place))
-		browsers.add(lang.Inert(c.Browser.Family, 0))
-		ok, err := v.wanted(q, c, names)
-		if err != nil {
-			failed = err
-			return false
-		}
-		if ok {
-			res.Connections++
-			users[c.User] = struct{}{}
-			top.offer(c)
-		}
-		return true
-	})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return res, err
-	}
-	res.Users = len(users)
-	res.Rows = top.page(q.Page * gridRows)
-	res.More = res.Connections > (q.Page+1)*gridRows && (q.Page+2)*gridRows <= gridDeep
-	res.Places, res.Browsers = places.top(), browsers.top()
-	for _, c := range res.Rows {
-		verdict, err := v.judge(c)
-		if err != nil {
-			return res, err
-		}
-		res.Verdicts = append(res.Verdicts, verdict)
-	}
-	return res, nil
-}
-
-// eachConnection walks over one person's connections where the query names
-// one, else over all of the application's.
-func (v *visit) eachConnection(q gridQuery, do func(books.Connection) bool) error {
-	if q.Person == "" {
-		return v.Books.Connections.Each(v.ctx(), q.Application, do)
-	}
-	list, err := v.Books.Connections.Of(v.ctx(), q.Application, q.Person, gridScan)
-	if err != nil {
-		return err
-	}
-	for _, c := range list {
-		if !do(c) {
-			break
-		}
-	}
-	return nil
-}
-
-// wanted reports whether a connection is among those asked for. The verdict is
-// asked last: it costs most.
-func (v *visit) wanted(q gridQuery, c books.Connection, names map[string]string) (bool, error) {
-	if (q.Kind != "" && string(c.Device.Kind) != q.Kind) || (q.Browser != "" && lang.Inert(c.Browser.Family, 0) != q.Browser) ||
-		(q.Place != "" && placeWord(c.Place) != q.Place) || (q.Device != "" && c.Device.ID != q.Device) {
-		return false, nil
-	}
-	if q.Search != "" && !found(q.Search, c, names[c.User]) {
-		return false, nil
-	}
-	if q.State == "" {
-		return true, nil
-	}
-	verdict, err := v.judge(c)
-	if err != nil {
-		return false, err
-	}
-	shown := verdict
-	if verdict.Shadow != nil {
-		shown = *verdict.Shadow
-	}
-	switch q.State {
-	case "in":
-		return shown.Answer == access.LetIn, nil
-	case "out":
-		return shown.Answer != access.LetIn, nil
-	case "refused":
-		return shown.Answer == access.Deny, nil
-	case "waiting":
-		return shown.Answer == access.Approval || shown.Answer == access.Biopass, nil
-	}
-	return true, nil
 }
 
 // found reports whether the words of a search are in what a connection says,

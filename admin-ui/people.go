@@ -35,31 +35,33 @@ type personLine struct {
 	Treatment          gate.Treatment
 }
 
-// sighting is what the walk over connections tells of one user.
+// sighting is what the index of connections tells of one user.
 type sighting struct {
-	user  string
-	last  time.Time
-	count int
+	user string
+	last time.Time
 }
 
-// sightings walks over the connections the admin may see, and adds those who
-// have none yet, for an admin of all applications.
+// peopleLook is how many lines of the index the list of people looks at.
+const peopleLook = 10_000
+
+// sightings are the users the admin may see, those last seen first in each
+// application, and those who have no connection yet, for an admin of all
+// applications.
 func (v *visit) sightings() (map[string]*sighting, error) {
 	all := map[string]*sighting{}
 	for _, app := range v.applications() {
-		scanned := 0
-		err := v.Books.Connections.Each(v.ctx(), app, func(c books.Connection) bool {
+		looked := 0
+		err := v.newest(app, time.Time{}, func(c books.Sighting) bool {
 			s := all[c.User]
 			if s == nil {
 				s = &sighting{user: c.User}
 				all[c.User] = s
 			}
-			s.count++
 			if c.Last.After(s.last) {
 				s.last = c.Last
 			}
-			scanned++
-			return scanned < gridScan
+			looked++
+			return looked < peopleLook
 		})
 		if err != nil {
 			return nil, err
@@ -74,15 +76,34 @@ func (v *visit) sightings() (map[string]*sighting, error) {
 			}
 		}
 	}
-	if !v.all() {
-		return all, nil
-	}
-	return all, v.eachUser(func(u books.User) bool {
+	return all, nil
+}
+
+// unseen adds the users of the book of users whom no application has seen, and
+// those whom a search found further back than the index was looked at.
+func (v *visit) unseen(all map[string]*sighting) error {
+	return v.eachUser(func(u books.User) bool {
 		if all[u.User] == nil {
 			all[u.User] = &sighting{user: u.User, last: u.Last}
 		}
 		return len(all) < gridScan
 	})
+}
+
+// connectionsOf counts a user's connections in the admin's applications,
+// without reading them.
+func (v *visit) connectionsOf(user string) (int, error) {
+	n := 0
+	for _, app := range v.applications() {
+		entries, err := v.Books.Store.Range(v.ctx(), store.Query{
+			Prefix: books.Prefix(app, "connection-of", user), Limit: personConnections, KeysOnly: true,
+		})
+		if err != nil {
+			return 0, err
+		}
+		n += len(entries)
+	}
+	return n, nil
 }
 
 func showPeople(v *visit) error {
@@ -92,6 +113,9 @@ func showPeople(v *visit) error {
 	}
 	page := peoplePage{frame: f, Search: strings.TrimSpace(v.r.URL.Query().Get("q")), MayAdd: v.all()}
 	seen, err := v.sightings()
+	if err == nil && v.all() {
+		err = v.unseen(seen)
+	}
 	if err != nil {
 		return err
 	}
@@ -118,7 +142,10 @@ func showPeople(v *visit) error {
 		if err != nil {
 			return err
 		}
-		line := personLine{ID: books.Key("", s.user), Who: lang.Inert(called(u), 120), Href: personHref(s.user), Connections: s.count}
+		line := personLine{ID: books.Key("", s.user), Who: lang.Inert(called(u), 120), Href: personHref(s.user)}
+		if line.Connections, err = v.connectionsOf(s.user); err != nil {
+			return err
+		}
 		line.Treatment, _ = gate.Treats(u, "")
 		if u.Name != "" && u.Name != s.user {
 			line.Sub = lang.Inert(s.user, 120)

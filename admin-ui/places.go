@@ -109,18 +109,14 @@ func (v *visit) places(status int, page placesPage) error {
 }
 
 // whereFrom gathers the places of 30 days, those most people came from first,
-// and how often each name was come from.
+// and how often each name was come from; of a large application, those of the
+// connections last seen.
 func (v *visit) whereFrom() ([]*seenPlace, map[string]int, error) {
 	found, named := map[string]*seenPlace{}, map[string]int{}
-	since := v.now.AddDate(0, 0, -30)
 	for _, app := range v.applications() {
 		scanned := 0
-		err := v.Books.Connections.Each(v.ctx(), app, func(c books.Connection) bool {
+		err := v.eachConnection(gridQuery{Application: app, Window: "30"}, func(c books.Connection) bool {
 			scanned++
-			if c.Last.Before(since) {
-				return scanned < gridScan
-			}
-			c = v.today(c)
 			if c.Place.Name != "" {
 				named[c.Place.Name]++
 			}
@@ -128,13 +124,13 @@ func (v *visit) whereFrom() ([]*seenPlace, map[string]int, error) {
 			s := found[where+"\x00"+network]
 			if s == nil {
 				if len(found) >= tallyWords {
-					return scanned < gridScan
+					return scanned < gridLook
 				}
 				s = &seenPlace{Where: where, Network: network, users: map[string]struct{}{}}
 				found[where+"\x00"+network] = s
 			}
 			s.note(c, app)
-			return scanned < gridScan
+			return scanned < gridLook
 		})
 		if err != nil {
 			return nil, nil, err

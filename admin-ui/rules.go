@@ -255,7 +255,7 @@ func (p *rulePage) preview(v *visit, form ruleForm) error {
 	seen := map[string]bool{}
 	since := v.now.AddDate(0, 0, -30)
 	for _, app := range apps {
-		q := gridQuery{Application: app, Person: r.User}
+		q := gridQuery{Application: app, Person: r.User, Window: "30"}
 		scanned := 0
 		err := v.eachConnection(q, func(c books.Connection) bool {
 			if c.Last.After(since) && r.Matches(c.Visit()) {

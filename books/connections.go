@@ -111,18 +111,24 @@ func unpack(application, id string, r record) Connection {
 // Connections is the book of connections.
 type Connections struct{ st store.Store }
 
-// Put keeps a connection and its place in its user's list. Writes of one
-// batch must be one application's.
+// Put keeps a connection, its place in its user's list and its line in the
+// index by last visit. Writes of one batch must be one application's.
 func (Connections) Put(c Connection) []store.Write {
 	return []store.Write{
 		{Key: Key(c.Application, "connection", c.ID), Value: Encode(pack(c))},
 		{Key: Key(c.Application, "connection-of", c.User, c.ID), Value: []byte{1}},
+		seenWrite(c),
 	}
 }
 
-// Touch is Put for a connection whose place in the list is there already.
-func (Connections) Touch(c Connection) store.Write {
-	return store.Write{Key: Key(c.Application, "connection", c.ID), Value: Encode(pack(c))}
+// Touch is Put for a connection whose place in the list is there already;
+// before is when it was last seen as stored, where the index has it.
+func (Connections) Touch(c Connection, before time.Time) []store.Write {
+	writes := []store.Write{{Key: Key(c.Application, "connection", c.ID), Value: Encode(pack(c))}}
+	if seenPart(before) != seenPart(c.Last) {
+		writes = append(writes, store.Write{Key: seenKey(c.Application, before, c.ID)}, seenWrite(c))
+	}
+	return writes
 }
 
 // Delete forgets a connection.
@@ -130,6 +136,7 @@ func (Connections) Delete(c Connection) []store.Write {
 	return []store.Write{
 		{Key: Key(c.Application, "connection", c.ID)},
 		{Key: Key(c.Application, "connection-of", c.User, c.ID)},
+		{Key: seenKey(c.Application, c.Last, c.ID)},
 	}
 }
 

@@ -36,7 +36,9 @@ const maxPending = 200_000
 type pending struct {
 	books.Connection
 	fresh bool
-	drop  []books.Connection
+	// seen is when it was last seen as stored: its line in the index.
+	seen time.Time
+	drop []books.Connection
 }
 
 // saw notes a visit. For a connection noted within the burst it is one atomic
@@ -66,7 +68,7 @@ func (g *Gate) saw(p *person, e *entry, now time.Time) {
 	if g.dirty.count >= maxPending {
 		return
 	}
-	w := &pending{Connection: e.connection}
+	w := &pending{Connection: e.connection, seen: e.connection.Last}
 	if w.ID == "" {
 		w.ID, w.First, w.fresh, w.Adopted = books.NewID(now), now, true, e.adopted
 		if k := p.known.Load(); k != nil && len(k.connections) >= g.opt.PerPerson {
@@ -138,7 +140,7 @@ func (g *Gate) Flush(ctx context.Context) error {
 			if w.fresh {
 				byApp[key.application] = append(byApp[key.application], g.books.Connections.Put(w.Connection)...)
 			} else {
-				byApp[key.application] = append(byApp[key.application], g.books.Connections.Touch(w.Connection))
+				byApp[key.application] = append(byApp[key.application], g.books.Connections.Touch(w.Connection, w.seen)...)
 			}
 			for _, d := range w.drop {
 				byApp[key.application] = append(byApp[key.application], g.books.Connections.Delete(d)...)

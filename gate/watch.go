@@ -75,6 +75,13 @@ func (g *Gate) feed(name string) {
 	}
 	g.feeds.begun[name] = true
 	events := books.Watch(ctx, g.books.Store, name)
+	if name != "" {
+		go func() {
+			if err := g.books.Connections.Index(ctx, name); err != nil && ctx.Err() == nil {
+				g.opt.Log.Error("the console does not show all connections until the next start", "error", err)
+			}
+		}()
+	}
 	go func() {
 		for e := range events {
 			select {
