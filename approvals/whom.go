@@ -270,7 +270,13 @@ func (s *Service) eachRoom(do func(channel string, to Recipient)) {
 }
 
 // rings reports whether a channel wakes people up: quiet hours hold it back.
-func rings(channel string) bool { return channel == channelSMS || channel == channelPush }
+func rings(channel string) bool {
+	switch channel {
+	case channelMail, channelLog, "webhook":
+		return false
+	}
+	return true
+}
 
 // afterQuiet is when somebody may be told who does not want to be woken
 // between two times of day ("22:00", "06:00"; by the clock of the machine).
