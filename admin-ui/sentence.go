@@ -26,13 +26,9 @@ func (v *visit) sentence(r access.Rule, names *people, devices *deviceNames) (st
 	parts := []string{v.say.Text("rule."+string(r.Effect), "who", who)}
 	switch {
 	case r.Device != "":
-		d, err := devices.get(r.Device)
+		name, err := devices.ofRule(r)
 		if err != nil {
 			return "", err
-		}
-		name := d.Name
-		if name == "" {
-			name = v.say.Device(string(d.Kind), d.Label)
 		}
 		parts = append(parts, v.say.Text("rule.device", "device", name))
 	case r.Kind != "":

@@ -84,6 +84,29 @@ func (n *deviceNames) label(d access.Device) (string, error) {
 	return d.Label, nil
 }
 
+// ofRule is a rule's device in words: its name, else what it said of itself
+// when the rule's person came with it.
+func (n *deviceNames) ofRule(r access.Rule) (string, error) {
+	d, err := n.get(r.Device)
+	if err != nil || d.Name != "" {
+		return d.Name, err
+	}
+	if d.Label == "" && r.User != "" && r.Application != "" {
+		list, err := n.v.Books.Connections.Of(n.v.ctx(), r.Application, r.User, personConnections)
+		if err != nil {
+			return "", err
+		}
+		for _, c := range list {
+			if c.Device.ID == r.Device {
+				d.Kind, d.Label = c.Device.Kind, c.Device.Label
+				n.known[r.Device] = d
+				break
+			}
+		}
+	}
+	return n.v.say.Device(string(d.Kind), d.Label), nil
+}
+
 // standing is how a connection stands, in shape, colour and words.
 type standing struct {
 	State pages.State
