@@ -88,20 +88,6 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// wellFormedName reports whether a cookie's name is a token, as RFC 6265
-// wants it.
-func wellFormedName(name string) bool {
-	if name == "" {
-		return false
-	}
-	for i := 0; i < len(name); i++ {
-		if c := name[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // setCookie is one Set-Cookie line, taken apart as far as it matters.
 type setCookie struct {
 	line        string

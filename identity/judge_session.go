@@ -18,7 +18,7 @@ func (w *Watcher) judgeStamp(ctx context.Context, st stamp, name, plain, device 
 			return unreadable(err, mode)
 		}
 		// Its instance died while it was being decided: it has ended.
-		ok = ok && !(r.login.State == books.LoginDeciding && !now.Before(r.login.Until))
+		ok = ok && (r.login.State != books.LoginDeciding || now.Before(r.login.Until))
 		if err := w.taken.load(ctx); err != nil {
 			return unreadable(err, mode)
 		}

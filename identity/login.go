@@ -236,7 +236,7 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 // With the padlock open a doubtful sign-in counts as adopted.
 func (w *Watcher) overSomebody(f finding, s Session, typed typedUser, t *trial, ans *answer, mode Mode) (finding, bool) {
 	other := s.State == books.LoginBound && s.Person.User != typed.user
-	if f.proof != proofSigned || !(other || s.older) || f.token != "" || w.cfg.Whoami.Path != "" || w.cfg.page() != "" || t.renewed(ans.sent) {
+	if f.proof != proofSigned || (!other && !s.older) || f.token != "" || w.cfg.Whoami.Path != "" || w.cfg.page() != "" || t.renewed(ans.sent) {
 		return f, false
 	}
 	if mode.passes() {
@@ -378,6 +378,7 @@ func (w *Watcher) dropSessions(h http.Header) {
 // write lets a kept answer out, its sessions stamped.
 func (w *Watcher) write(rw http.ResponseWriter, r *http.Request, s Session, device string, mode Mode, ans *answer) error {
 	x := w.Wrap(rw, r, s, device, mode)
+	x.login = true
 	copyHeader(x.Header(), ans.sent)
 	x.WriteHeader(ans.status)
 	if len(ans.body) > 0 && r.Method != http.MethodHead {

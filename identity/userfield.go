@@ -91,10 +91,11 @@ func userField(fields []field, configured string) (name, value string, err error
 func onlyOne(fields []field, meant func(folded string) bool) (name, value string, err error) {
 	for _, f := range fields {
 		folded := foldField(f.name)
-		if !meant(folded) && !(strings.HasPrefix(folded, hiddenMark) && meant(strings.TrimPrefix(folded, hiddenMark))) {
+		bare, hidden := strings.CutPrefix(folded, hiddenMark)
+		if !meant(folded) && (!hidden || !meant(bare)) {
 			continue
 		}
-		if strings.HasPrefix(folded, hiddenMark) {
+		if hidden {
 			return "", "", ErrUnreadable
 		}
 		if name != "" {

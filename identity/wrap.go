@@ -28,6 +28,9 @@ type Writer struct {
 	ours []string
 	made []string
 	done bool
+	// login says that this answers a login POST: where the same address signs
+	// in and out (POST and DELETE of a session), that is no sign-out.
+	login bool
 }
 
 // Wrap returns the writer for an answer that goes to the browser. DeviceID
@@ -59,7 +62,7 @@ func (x *Writer) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (x *Writer) Write(p []byte) (int, error) {
 	x.Finish()
-	return x.ResponseWriter.Write(p)
+	return x.ResponseWriter.Write(p) //nolint:gosec // the backend's own answer, passed on as it is
 }
 
 // Finish stamps what a handler that wrote nothing has set.
@@ -108,7 +111,7 @@ func (x *Writer) stamp(status int) {
 	if len(x.ours) > 0 && len(h["Set-Cookie"]) == 0 {
 		h["Set-Cookie"] = x.ours // a 1xx took them along
 	}
-	if x.s.Login.ID != "" && x.w.isLogout(x.r) && signedOut(x.r.Method, status, changedSession) {
+	if !x.login && x.s.Login.ID != "" && x.w.isLogout(x.r) && signedOut(x.r.Method, status, changedSession) {
 		x.w.endLater(x.r.Context(), x.s.Login)
 	}
 }
