@@ -104,8 +104,9 @@ func thisDevice(c *lang.Catalogue, ask AccessRequest) string {
 	switch ask.Device.Kind {
 	case "phone", "tablet", "computer":
 		return c.Text("this." + string(ask.Device.Kind))
+	default:
+		return c.Text("this.other")
 	}
-	return c.Text("this.other")
 }
 
 // The isolates keep a right-to-left name from reordering the sentence around

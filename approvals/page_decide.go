@@ -314,7 +314,7 @@ func (p DecidePage) view(c *lang.Catalogue) decideView {
 		Scene: p.scene(), Ask: p.Ask, Admin: p.Admin, Console: p.Console, Now: p.Now,
 	}
 	if v.Scene == "gone" || v.Scene == "notyours" {
-		v.Door.Application, v.Door.Reference, v.Ask = "", "", AccessRequest{}
+		v.Application, v.Reference, v.Ask = "", "", AccessRequest{}
 		return v
 	}
 	drawn := parts(p.Ask, p.Application, p.Now)
