@@ -81,7 +81,7 @@ func (q *request) typing(p access.Person, v access.Verdict, login string) (answe
 		if err != nil || !able {
 			return false, err
 		}
-		if _, err := q.site.biopassRule(e, q.now); err != nil {
+		if _, err := q.biopassRule(e, q.now); err != nil {
 			return false, nil // no rule could name this connection: a match would open nothing
 		}
 	}
@@ -121,7 +121,7 @@ func (q *request) leadTo(path string, e biopass.Errand) error {
 	if q.r.Method != http.MethodGet {
 		r.URL.RawQuery = ""
 	}
-	q.site.serveTyping(q.w, r, e.Device.ID)
+	q.serveTyping(q.w, r, e.Device.ID)
 	return nil
 }
 
@@ -139,7 +139,7 @@ func (q *request) ownTyping() error {
 	if q.elsewhere() {
 		return q.nothingHere()
 	}
-	q.site.serveTyping(q.w, q.r, q.print.Device.ID)
+	q.serveTyping(q.w, q.r, q.print.Device.ID)
 	return nil
 }
 

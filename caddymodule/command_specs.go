@@ -187,12 +187,17 @@ func stampOf(t time.Time) string {
 // table prints rows under a head, each value inert.
 func table(w io.Writer, head string, rows [][]string) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.ReplaceAll(head, "|", "\t"))
+	head = strings.ReplaceAll(head, "|", "\t")
+	if _, err := fmt.Fprintln(tw, head); err != nil {
+		return err
+	}
 	for _, r := range rows {
 		for i := range r {
 			r[i] = lang.Inert(r[i], 60)
 		}
-		fmt.Fprintln(tw, strings.Join(r, "\t"))
+		if _, err := fmt.Fprintln(tw, strings.Join(r, "\t")); err != nil {
+			return err
+		}
 	}
 	return tw.Flush()
 }
@@ -306,26 +311,28 @@ func sayClosing(w io.Writer, b json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	var out strings.Builder
 	p := a.Preview
 	verb := "would stop"
 	if a.Closed {
 		verb = "stops"
-		fmt.Fprintf(w, "The padlock of %s is closed.\n", lang.Inert(p.Application, 0))
+		fmt.Fprintf(&out, "The padlock of %s is closed.\n", lang.Inert(p.Application, 0))
 	}
-	fmt.Fprintf(w, "It %s %d people, %d connections.\n", verb, len(p.Stop), p.Connections())
+	fmt.Fprintf(&out, "It %s %d people, %d connections.\n", verb, len(p.Stop), p.Connections())
 	for _, s := range p.Stop {
-		fmt.Fprintf(w, "  %s (%d)\n", lang.Inert(s.User, 0), len(s.Connections))
+		fmt.Fprintf(&out, "  %s (%d)\n", lang.Inert(s.User, 0), len(s.Connections))
 	}
 	if p.First {
-		fmt.Fprintf(w, "First closing: %d connections of the last %d days are authorised.\n", len(p.Import), gate.ImportDays)
+		fmt.Fprintf(&out, "First closing: %d connections of the last %d days are authorised.\n", len(p.Import), gate.ImportDays)
 		if len(p.Adopted) > 0 {
-			fmt.Fprintf(w, "%d connections with sessions older than the gate are not: have those people sign in first.\n", len(p.Adopted))
+			fmt.Fprintf(&out, "%d connections with sessions older than the gate are not: have those people sign in first.\n", len(p.Adopted))
 		}
 	}
 	if !a.Closed {
-		fmt.Fprintln(w, "Nothing was changed: add --yes to close it.")
+		fmt.Fprintln(&out, "Nothing was changed: add --yes to close it.")
 	}
-	return nil
+	_, err = io.WriteString(w, out.String())
+	return err
 }
 
 func sayUser(w io.Writer, b json.RawMessage) error {
@@ -333,7 +340,8 @@ func sayUser(w io.Writer, b json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(w, lang.Inert(u.User, 0))
+	var out strings.Builder
+	fmt.Fprintln(&out, lang.Inert(u.User, 0))
 	for _, x := range []struct {
 		word  string
 		marks map[string]books.Mark
@@ -342,13 +350,14 @@ func sayUser(w io.Writer, b json.RawMessage) error {
 			if app == "" {
 				app = "all applications"
 			}
-			fmt.Fprintf(w, "  %s in %s, by %s since %s\n", x.word, lang.Inert(app, 0), lang.Inert(m.By, 0), stampOf(m.At))
+			fmt.Fprintf(&out, "  %s in %s, by %s since %s\n", x.word, lang.Inert(app, 0), lang.Inert(m.By, 0), stampOf(m.At))
 		}
 	}
 	if len(u.Locked)+len(u.FullAccess)+len(u.Exempt) == 0 {
-		fmt.Fprintln(w, "  by the rules")
+		fmt.Fprintln(&out, "  by the rules")
 	}
-	return nil
+	_, err = io.WriteString(w, out.String())
+	return err
 }
 
 func sayActivity(w io.Writer, b json.RawMessage) error {

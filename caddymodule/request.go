@@ -114,6 +114,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 		if q.session.State == books.LoginBound {
 			return q.token()
 		}
+	case identity.StepLogout, identity.StepPublic, identity.StepOther:
 	}
 	return q.other()
 }
@@ -276,8 +277,9 @@ func (q *request) nobody(right identity.Right) error {
 	case identity.RightBare:
 		identity.Bare(q.r)
 		return q.through()
+	default:
+		return q.refused(errors.New("nobody is signed in"))
 	}
-	return q.refused(errors.New("nobody is signed in"))
 }
 
 // forward hands an allowed request to the backend.
