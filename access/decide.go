@@ -24,8 +24,9 @@ func (a Answer) strictness() int {
 		return 1
 	case Approval:
 		return 2
+	default:
+		return 3 // Deny, and whatever is not an answer: an error never lets in
 	}
-	return 3 // Deny, and whatever is not an answer: an error never lets in
 }
 
 // Stricter returns the stricter of two answers.

@@ -41,6 +41,7 @@ func (c *Console) setCookie(w http.ResponseWriter, r *http.Request, name, value 
 	if value == "" {
 		seconds = -1
 	}
+	//nolint:gosec // Secure unless the console is served over plain http
 	http.SetCookie(w, &http.Cookie{
 		Name: c.cookieName(r, name), Value: value, Path: "/", MaxAge: seconds,
 		Secure: c.secure(r), HttpOnly: true, SameSite: same,

@@ -31,7 +31,6 @@ type plan struct {
 	people  int
 	tries   int
 	soak    time.Duration
-	redis   string
 	quick   bool
 	keep    bool
 	retries int

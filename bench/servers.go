@@ -73,7 +73,6 @@ type caddy struct {
 
 // settings of a gate.
 type settings struct {
-	name  string
 	store string // "" for a file of its own
 	extra string // lines of the site "header"
 }

@@ -21,7 +21,6 @@ type network struct {
 	cap                   []float32
 	live0W, live0B        []float32
 	live2W, live2B        []float32
-	scale                 float64
 	liveHidden, inputSize int
 }
 

@@ -180,7 +180,7 @@ func TestThreat_L13_NobodyIsLedElsewhere(t *testing.T) {
 		"//evil.example/", "///evil.example", `/\evil.example`, `\\evil.example`, `/\/evil.example`, "https://evil.example/", "http:evil.example", "https:/evil.example",
 		"javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "//evil.example%2f..", "/%09/evil.example", "/\t/evil.example", "/%0d%0aLocation:%20https://evil.example",
 		"http://console.localhost@evil.example/", "//console.localhost@evil.example", "/%5cevil.example", "/..//evil.example", "/.//evil.example", "%2f%2fevil.example", "/%2fevil.example", "?//evil.example", "http://evil.example\\@console.localhost",
-		" //evil.example", "\x01//evil.example", "/​/evil.example", "ｈttps://evil.example",
+		" //evil.example", "\x01//evil.example", "/\u200b/evil.example", "ｈttps://evil.example",
 	}
 	leads := func(t *testing.T, a *Answer, what string) {
 		t.Helper()

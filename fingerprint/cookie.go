@@ -175,6 +175,7 @@ func (j *Jar) seal(c Cookie) string {
 // along when another site posts a form to the application (a SAML answer, a
 // payment); over plain http browsers take that from nobody, so it is Lax.
 func (j *Jar) Header(c Cookie, name, domain string) string {
+	//nolint:gosec // Secure and SameSite=None are set below wherever the connection is https
 	out := http.Cookie{
 		Name: name, Value: j.seal(c), Path: "/", MaxAge: int(MaxAge / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,

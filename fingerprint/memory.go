@@ -94,7 +94,7 @@ func (m Memory) append(dst []byte) []byte {
 	dst = append(dst, flags)
 	for _, s := range []string{m.Family, m.Platform} {
 		s = s[:min(len(s), maxRemembered)]
-		dst = append(dst, byte(len(s)))
+		dst = append(dst, byte(len(s))) //nolint:gosec // maxRemembered at most
 		dst = append(dst, s...)
 	}
 	return dst

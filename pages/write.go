@@ -98,6 +98,7 @@ func (s *Set) Write(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, s
 		return err
 	}
 	if asked := r.URL.Query().Get(LangQuery); asked == c.Tag() {
+		//nolint:gosec // Secure unless the page is served over plain http
 		http.SetCookie(w, &http.Cookie{
 			Name: LangCookie, Value: asked, Path: "/", MaxAge: 365 * 24 * 60 * 60,
 			Secure: r.TLS != nil, HttpOnly: true, SameSite: http.SameSiteLaxMode,

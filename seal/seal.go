@@ -125,5 +125,5 @@ func label(dst []byte, purpose string, context []string) []byte {
 
 func appendPart(dst []byte, s string) []byte {
 	dst = append(dst, s...)
-	return append(dst, byte(len(s)>>16), byte(len(s)>>8), byte(len(s)))
+	return append(dst, byte(len(s)>>16), byte(len(s)>>8), byte(len(s))) //nolint:gosec // three bytes of one number
 }

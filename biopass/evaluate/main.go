@@ -45,7 +45,7 @@ func run(file, users, model string, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // only read
 		if m, err = biopass.LoadModel(f); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func read(file, users string) ([]person, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	var in io.Reader = bufio.NewReaderSize(f, 1<<16)
 	if head, err := in.(*bufio.Reader).Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
 		if in, err = gzip.NewReader(in); err != nil {
