@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
@@ -78,6 +79,9 @@ func (h *Webhook) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // Provision expands placeholders; it connects to nothing.
 func (h *Webhook) Provision(caddy.Context) error {
 	repl := caddy.NewReplacer()
+	if h.Secret != "" && repl.ReplaceKnown(h.Secret, "") == "" {
+		return errors.New("notify webhook: the secret is empty, and nothing would be signed: is its variable set?")
+	}
 	n, err := webhook.New(webhook.Config{
 		URL: repl.ReplaceKnown(h.URL, ""), Secret: repl.ReplaceKnown(h.Secret, ""), Template: h.Template, Language: h.Language,
 	})

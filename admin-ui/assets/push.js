@@ -42,7 +42,8 @@ async function begin(card) {
   if (subscription && !same(subscription.options.applicationServerKey, key)) {
     // Subscribed under keys that are no more: it would get nothing.
     await subscription.unsubscribe().catch(() => {});
-    subscription = null;
+    subscription = Notification.permission === "granted"
+      ? await within(worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key })).catch(() => null) : null;
   }
   if (subscription) tell(subscription).catch(() => {});
   show(Boolean(subscription));

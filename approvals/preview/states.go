@@ -119,10 +119,23 @@ func waitingStates() map[string]approvals.WaitingPage {
 	long := page(far())
 	long.Application = "Registre des présences et des absences prolongées des enfants et du personnel éducateur"
 	return map[string]approvals.WaitingPage{
-		"pending":   page(julie()),
-		"biopass":   with(page(julie()), func(p *approvals.WaitingPage) { p.Biopass = "/.cadenas/biopass" }),
-		"noted":     with(page(far()), func(p *approvals.WaitingPage) { p.Said = "note" }),
-		"bad-code":  with(page(julie()), func(p *approvals.WaitingPage) { p.Said = "pass" }),
+		"pending":  page(julie()),
+		"biopass":  with(page(julie()), func(p *approvals.WaitingPage) { p.Biopass = "/.cadenas/biopass" }),
+		"noted":    with(page(far()), func(p *approvals.WaitingPage) { p.Said = "note" }),
+		"bad-code": with(page(julie()), func(p *approvals.WaitingPage) { p.Said = "pass" }),
+		"code":     with(page(julie()), func(p *approvals.WaitingPage) { p.Code = &approvals.CodeSent{Channel: "sms", Hint: "00"} }),
+		"code-bad": with(page(julie()), func(p *approvals.WaitingPage) {
+			p.Code, p.Said = &approvals.CodeSent{Channel: "email"}, "code"
+		}),
+		"code-tries": with(page(julie()), func(p *approvals.WaitingPage) {
+			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00"}, "tries"
+		}),
+		"code-none": with(page(julie()), func(p *approvals.WaitingPage) {
+			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00"}, "none"
+		}),
+		"code-again": with(page(julie()), func(p *approvals.WaitingPage) {
+			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00"}, "again"
+		}),
 		"too-long":  with(page(julie()), func(p *approvals.WaitingPage) { p.Said = "long" }),
 		"long":      long,
 		"rtl":       page(rtl()),
@@ -199,7 +212,13 @@ func mails() map[string]approvals.Notice {
 	links := julie()
 	links.Note = "See https://evil.example/decide or evil.example/x please"
 	digest := notice(approvals.NoticeDigest, approvals.AccessRequest{}, true)
-	digest.More = 17
+	digest.More, digest.Turned, digest.StillWaiting = 17, 9950, 50
+	own := notice(approvals.NoticeOpened, julie(), true)
+	own.Own, own.Instead, own.Why = true, "sms", "twilio 21211: the number is not valid"
+	code := notice(approvals.NoticeCode, julie(), false)
+	code.Own, code.Code = true, "482913"
+	self := decided(julie(), approvals.Approved)
+	self.Decision.By, self.Decision.Name, self.Decision.Width = approvals.ViaSelf, "", approvals.WidthConnection
 	bareNotice := notice(approvals.NoticeOpened, named(), true)
 	bareNotice.Link = ""
 	return map[string]approvals.Notice{
@@ -214,6 +233,10 @@ func mails() map[string]approvals.Notice {
 		"outcome":    notice(approvals.NoticeOutcome, decided(noted, approvals.Approved), false),
 		"outcome-no": notice(approvals.NoticeOutcome, decided(noted, approvals.Refused), false),
 		"digest":     digest,
+		"own":        own,
+		"code":       code,
+		"self":       notice(approvals.NoticeDecided, self, true),
+		"test":       notice(approvals.NoticeTest, approvals.AccessRequest{}, true),
 		"sign-in":    notice(approvals.NoticeSignIn, approvals.AccessRequest{}, true),
 	}
 }
