@@ -254,8 +254,8 @@ func TestBiopassAtEachSignInAnotherKeyboardAndErasure(t *testing.T) {
 	desk.SeeText("Nothing is kept.")
 
 	// Once more from nothing: she declines, and an admin is asked.
-	desk.signsOut()
 	desk.Open(g.Site.URL("/"))
+	desk.signsOut()
 	signIn(desk, g.Site, 1)
 	desk.See("form[action$='/decline']")
 	desk.Go("form[action$='/decline'] button")
