@@ -76,7 +76,12 @@ func RenderMail(n Notice) (Mail, error) {
 		Unproven: n.Ask.Person.Source == sourceDevice, At: n.Ask.Opened,
 		Self: n.Ask.Decision.By == ViaSelf, InsteadOf: insteadWords(c, n),
 	}
-	if v.By == "" {
+	switch {
+	case n.Ask.Decision.By == ViaPass:
+		v.By = c.Text("mail.by.pass")
+	case n.Ask.Decision.Via == ViaCommand:
+		v.By = c.Text("mail.by.cli")
+	case v.By == "":
 		v.By = lang.Inert(n.Ask.Decision.By, 120)
 	}
 	if v.Application = lang.Inert(n.ApplicationName, 120); v.Application == "" {
