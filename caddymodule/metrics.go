@@ -70,12 +70,25 @@ type counterKey struct {
 	step        access.Step
 }
 
-func count(application string, v access.Verdict) {
-	key := counterKey{application, v.Answer, v.Step}
+// habit is the counter that a site's last verdict had, and most likely its
+// next one has.
+type habit struct {
+	answer  access.Answer
+	step    access.Step
+	counter prometheus.Counter
+}
+
+func (s *site) count(v access.Verdict) {
+	if u := s.habit.Load(); u != nil && u.answer == v.Answer && u.step == v.Step {
+		u.counter.Inc()
+		return
+	}
+	key := counterKey{s.name, v.Answer, v.Step}
 	c, ok := counters.Load(key)
 	if !ok {
-		c, _ = counters.LoadOrStore(key, verdictCount.WithLabelValues(application, string(v.Answer), string(v.Step)))
+		c, _ = counters.LoadOrStore(key, verdictCount.WithLabelValues(s.name, string(v.Answer), string(v.Step)))
 	}
+	s.habit.Store(&habit{v.Answer, v.Step, c.(prometheus.Counter)})
 	c.(prometheus.Counter).Inc()
 }
 

@@ -367,7 +367,7 @@ func boxed(factors string) any {
 
 // note counts a verdict and leaves its reason in the access log.
 func (q *request) note(p access.Person, v access.Verdict) {
-	count(q.name, v)
+	q.count(v)
 	if v.Step != access.StepKnown && hasAccessLog(q.r) {
 		if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 			extra.Add(verdictField(v))

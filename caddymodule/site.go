@@ -36,6 +36,7 @@ type site struct {
 	seen    atomic.Pointer[string] // its address, as one that was let in called it
 	log     *slog.Logger
 	loose   looseOnce
+	habit   atomic.Pointer[habit]
 }
 
 func newSite(run *running, h *Handler, name string) (*site, error) {
