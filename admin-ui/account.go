@@ -17,6 +17,7 @@ type accountPage struct {
 	Sessions []sessionLine
 	Push     *pushCard
 	Others   bool
+	Told     told
 }
 
 type sessionLine struct {
@@ -34,7 +35,7 @@ func (v *visit) account(page string) error {
 	if err != nil {
 		return err
 	}
-	data := accountPage{frame: f, Email: v.admin.Email}
+	data := accountPage{frame: f, Email: v.admin.Email, Told: v.toldOf(v.admin)}
 	for _, r := range f.Rooms {
 		if !r.Phone {
 			data.More = append(data.More, r)

@@ -30,6 +30,9 @@ type activityPage struct {
 	Lines               []entryLine
 	Older               string
 	CSV, JSON           string
+	// Chart and Unusual stand on the first page alone.
+	Chart   *chart
+	Unusual []entryLine
 }
 
 // mayRead reports whether the admin may read an entry. What belongs to no
@@ -120,7 +123,7 @@ func showActivity(v *visit) error {
 	if err != nil {
 		return err
 	}
-	f, err := v.frame("activity", nil, nil, "activity")
+	f, err := v.frame("activity", []string{"chart.css"}, nil, "activity")
 	if err != nil {
 		return err
 	}
@@ -134,6 +137,12 @@ func showActivity(v *visit) error {
 	}
 	page.CSV, page.JSON = "/activity.csv?"+narrowed.Encode(), "/activity.json?"+narrowed.Encode()
 	names := v.people()
+	fresh := v.r.URL.Query().Get("before") == ""
+	if fresh && search == "" {
+		if page.Chart, err = v.chart(app); err != nil {
+			return err
+		}
+	}
 	scanned := 0
 	var last string
 	var failed error
@@ -152,6 +161,10 @@ func showActivity(v *visit) error {
 			return false
 		}
 		page.Lines = append(page.Lines, line)
+		if fresh && search == "" && unusual(e) && len(page.Unusual) < 5 && v.now.Sub(e.At) < 7*24*time.Hour {
+			line.ID += "-u" // it stands in the list too
+			page.Unusual = append(page.Unusual, line)
+		}
 		return true
 	})
 	if err == nil {

@@ -79,6 +79,7 @@ type adminPage struct {
 	Applications []choice
 	Error        string
 	Action       string
+	Told         told
 }
 
 func (v *visit) adminForm(status int, a books.Admin, before, problem string) error {
@@ -89,6 +90,7 @@ func (v *visit) adminForm(status int, a books.Admin, before, problem string) err
 	page := adminPage{
 		frame: f, New: before == "", Whom: a, Before: before, Fixed: a.Fixed, Error: problem,
 		You: before != "" && before == canonical(v.admin.Email), Action: "/admins/new", Last: len(v.Admins()) < 2,
+		Told: v.toldOf(a),
 	}
 	if before != "" {
 		page.Action = "/admins/" + url.PathEscape(before)
@@ -131,7 +133,7 @@ func saveAdmin(v *visit) error {
 	if tag := v.r.PostFormValue("language"); slices.Contains(lang.Tags(), tag) {
 		a.Language = tag
 	}
-	a.QuietFrom, a.QuietTo = v.r.PostFormValue("quiet-from"), v.r.PostFormValue("quiet-to")
+	v.readTold(&a)
 	a.Applications = nil
 	for _, id := range v.r.PostForm["applications"] {
 		if id, err := v.application(id); err == nil {

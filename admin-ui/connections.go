@@ -2,6 +2,7 @@ package adminui
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -33,6 +34,9 @@ type connectionsPage struct {
 	// Further is the address that looks further back, Newest the one that goes
 	// back to the newest.
 	Further, Newest string
+	// CSV and JSON are the addresses of what is filtered, Try the room that
+	// explains a typed address.
+	CSV, JSON, Try string
 	// PersonName is whose connections alone are shown.
 	PersonName     string
 	Previous, Next string
@@ -106,6 +110,8 @@ func showConnections(v *visit) error {
 		return err
 	}
 	page.Connections, page.Users, page.CountMore = res.Connections, res.Users, res.CountMore
+	page.CSV, page.JSON = "/connections.csv?"+q.values().Encode(), "/connections.json?"+q.values().Encode()
+	page.Try = "/explain?app=" + url.QueryEscape(app)
 	if res.Further != "" {
 		page.Further = "/connections?" + q.values("from", res.Further).Encode()
 	}

@@ -227,7 +227,7 @@ func TestEveryRoomAnswersInBothLanguages(t *testing.T) {
 			"/padlock/register/close", "/padlock/register/open", "/people", "/people?q=julie",
 			"/people/julie.tremblay@lucioles.example", "/people/nobody", "/columns?app=register", "/columns?person=hostile&app=register",
 			"/rules", "/rules?app=register&q=marie", "/rules/new", "/rules/new?user=hostile", "/activity", "/activity?q=marie&app=register",
-			"/admins", "/admins/new", "/admins/marie@lucioles.example", "/settings", "/messages", "/more", "/account", "/places",
+			"/admins", "/admins/new", "/admins/marie@lucioles.example", "/settings", "/devices", "/devices?view=all", "/devices?view=unused&q=ipad", "/explain?app=register", "/explain?app=register&user=nobody&address=203.0.113.9", "/connections.csv?app=register&window=all", "/connections.json?app=register&kind=phone", "/messages", "/more", "/account", "/places",
 		} {
 			for _, language := range []string{"en", "fr"} {
 				sep := "?"

@@ -43,6 +43,7 @@ var rooms = []room{
 	{key: "requests", icon: "lock-wait", href: "/requests", phone: true},
 	{key: "connections", icon: "lock", href: "/connections", phone: true},
 	{key: "people", icon: "person", href: "/people", phone: true},
+	{key: "devices", icon: "devices", href: "/devices"},
 	{key: "places", icon: "map", href: "/places"},
 	{key: "rules", icon: "rules", href: "/columns"},
 	{key: "activity", icon: "activity", href: "/activity"},

@@ -79,12 +79,19 @@ func (run *running) newConsole() (*adminui.Console, error) {
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
 		SendLink: run.sendLink, Push: run.push(), ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
 		Stopping: a.stopping, Ring: run.state.keys, Networks: run.fixedNetworks, Place: run.placeNow,
+		Recognise: run.recognise,
 	})
 	if err != nil {
 		return nil, err
 	}
 	run.decide = run.approvals.DecideHandler(console.Session)
 	return console, nil
+}
+
+// recognise tells what a typed user agent says, for the console to explain.
+func (run *running) recognise(ctx context.Context, userAgent string) (access.Device, access.Browser) {
+	agent := run.state.reader.Agents.Parse(ctx, http.Header{"User-Agent": {userAgent}})
+	return access.Device{Kind: agent.Kind, Label: agent.Label}, agent.Browser
 }
 
 // sendLink sends an admin their sign-in link over the first channel that
@@ -206,6 +213,7 @@ func (run *running) takeTicket(w http.ResponseWriter, r *http.Request, to string
 	if !ok {
 		return run.lost(w, r)
 	}
+	//nolint:gosec // Secure unless the page is served over plain http
 	http.SetCookie(w, &http.Cookie{
 		Name: waitCookie(r), Value: text, Path: "/", HttpOnly: true, Secure: isHTTPS(r), SameSite: http.SameSiteLaxMode,
 		MaxAge: int(time.Until(t.Until) / time.Second),
@@ -232,6 +240,10 @@ func (run *running) lost(w http.ResponseWriter, r *http.Request) error {
 	return approvals.WriteRefused(w, r, pages.Language(r, run.app.Languages), http.StatusForbidden, approvals.RefusedPage{Languages: run.app.Languages, Lost: true})
 }
 
+// oldGeoFile is after how long a geo file wants to be replaced: addresses change
+// hands.
+const oldGeoFile = 90 * 24 * time.Hour
+
 // settings is what the configuration says, for the console to show.
 func (run *running) settings() []adminui.SettingGroup {
 	a := run.app
@@ -250,7 +262,7 @@ func (run *running) settings() []adminui.SettingGroup {
 	general.Lines = append(general.Lines, adminui.SettingLine{Name: "settings.channels", Value: strings.Join(channels, ", ")})
 	where := adminui.SettingGroup{Title: "settings.places"}
 	for _, src := range a.places.Sources() {
-		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: src.String()})
+		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: src.String(), Bad: src.Age(time.Now()) > oldGeoFile})
 	}
 	if len(a.places.Sources()) == 0 {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: places.Advice, Bad: true})

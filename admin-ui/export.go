@@ -1,0 +1,147 @@
+package adminui
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/lang"
+)
+
+// exportedConnection is one line of an export of the grid.
+type exportedConnection struct {
+	Application string    `json:"application"`
+	User        string    `json:"user"`
+	Name        string    `json:"name,omitempty"`
+	Device      string    `json:"device"`
+	Kind        string    `json:"kind"`
+	Browser     string    `json:"browser"`
+	Place       string    `json:"place"`
+	Network     string    `json:"network,omitempty"`
+	Address     string    `json:"address,omitempty"`
+	First       time.Time `json:"first_seen"`
+	Last        time.Time `json:"last_seen"`
+	Visits      uint64    `json:"visits"`
+	Answer      string    `json:"answer"`
+	Reason      string    `json:"reason"`
+}
+
+var exportedColumns = []string{
+	"application", "user", "name", "device", "kind", "browser", "place", "network", "address", "first_seen", "last_seen", "visits", "answer", "reason",
+}
+
+func (e exportedConnection) row() []string {
+	row := []string{
+		e.Application, e.User, e.Name, e.Device, e.Kind, e.Browser, e.Place, e.Network, e.Address,
+		e.First.UTC().Format(time.RFC3339), e.Last.UTC().Format(time.RFC3339), strconv.FormatUint(e.Visits, 10), e.Answer, e.Reason,
+	}
+	for i := range row {
+		row[i] = inertCell(row[i])
+	}
+	return row
+}
+
+// exportGrid hands what the grid's filters leave to do, the last seen first,
+// up to exportRows of them.
+func (v *visit) exportGrid(do func(exportedConnection) bool) error {
+	app, err := v.application(v.r.URL.Query().Get("app"))
+	if err != nil {
+		return err
+	}
+	q := readGrid(v.r.URL.Query(), app)
+	q.From = ""
+	found, err := v.searchNames(q.Search)
+	if err != nil {
+		return err
+	}
+	names, devices := v.people(), v.deviceNames()
+	written := 0
+	var failed error
+	err = v.walk(q, found, nil, func(c books.Connection, _ string) bool {
+		ok, err := v.wanted(q, c, found)
+		if err != nil || !ok {
+			failed = err
+			return err == nil
+		}
+		line, err := v.exported(c, names, devices)
+		if err != nil {
+			failed = err
+			return false
+		}
+		written++
+		return do(line) && written < exportRows
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+func (v *visit) exported(c books.Connection, names *people, devices *deviceNames) (exportedConnection, error) {
+	e := exportedConnection{
+		Application: c.Application, User: c.User, Kind: string(c.Device.Kind), First: c.First, Last: c.Last, Visits: c.Count,
+		Browser: v.say.Browser(c.Browser.Family, c.Browser.Platform),
+	}
+	u, err := names.user(c.User)
+	if err != nil {
+		return e, err
+	}
+	label, err := devices.label(c.Device)
+	if err != nil {
+		return e, err
+	}
+	verdict, err := v.judge(c)
+	if err != nil {
+		return e, err
+	}
+	if verdict.Shadow != nil {
+		verdict = *verdict.Shadow
+	}
+	e.Name, e.Device, e.Answer, e.Reason = lang.Inert(u.Name, 0), lang.Inert(label, 0), string(verdict.Answer), verdict.Reason()
+	e.Place, e.Network = v.say.PlaceLines(placeParts(c.Place))
+	if c.Place.Address.IsValid() {
+		e.Address = c.Place.Address.String()
+	}
+	return e, nil
+}
+
+// exportConnectionsCSV streams what is filtered as a table.
+func exportConnectionsCSV(v *visit) error {
+	if _, err := v.application(v.r.URL.Query().Get("app")); err != nil {
+		return err
+	}
+	v.download("text/csv; charset=utf-8", "cadenas-connections.csv")
+	out := csv.NewWriter(v.w)
+	out.UseCRLF = true
+	if out.Write(exportedColumns) != nil {
+		return nil // the person went away
+	}
+	err := v.exportGrid(func(e exportedConnection) bool { return out.Write(e.row()) == nil })
+	out.Flush()
+	return v.endExport(err)
+}
+
+// exportConnectionsJSON streams what is filtered as one JSON value a line.
+func exportConnectionsJSON(v *visit) error {
+	if _, err := v.application(v.r.URL.Query().Get("app")); err != nil {
+		return err
+	}
+	v.download("application/x-ndjson; charset=utf-8", "cadenas-connections.ndjson")
+	out := json.NewEncoder(v.w)
+	return v.endExport(v.exportGrid(func(e exportedConnection) bool { return out.Encode(e) == nil }))
+}
+
+// saveBackup streams a backup of the store, without its keys, and says in the
+// audit who took it: it holds what everybody did.
+func saveBackup(v *visit) error {
+	by := v.by()
+	err := v.Books.Audit.Append(v.ctx(), books.Entry{At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: "backup"})
+	if err != nil {
+		return err
+	}
+	v.download("application/octet-stream", "cadenas-"+v.now.UTC().Format("2006-01-02")+".backup")
+	_, err = books.Backup(v.ctx(), v.Books.Store, v.w, v.now)
+	return v.endExport(err)
+}
