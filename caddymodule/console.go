@@ -79,7 +79,7 @@ func (run *running) newConsole() (*adminui.Console, error) {
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
 		SendLink: run.sendLink, Push: run.push(), ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
 		Stopping: a.stopping, Ring: run.state.keys, Networks: run.fixedNetworks, Place: run.placeNow,
-		Recognise: run.recognise,
+		Recognise: run.recognise, RemovePrints: run.erasePrints,
 	})
 	if err != nil {
 		return nil, err
@@ -92,6 +92,15 @@ func (run *running) newConsole() (*adminui.Console, error) {
 func (run *running) recognise(ctx context.Context, userAgent string) (access.Device, access.Browser) {
 	agent := run.state.reader.Agents.Parse(ctx, http.Header{"User-Agent": {userAgent}})
 	return access.Device{Kind: agent.Kind, Label: agent.Label}, agent.Browser
+}
+
+// erasePrints removes the Biopass prints of a person who is removed.
+func (run *running) erasePrints(ctx context.Context, application, user, by string) error {
+	if run.biopass == nil {
+		return nil
+	}
+	_, err := run.biopass.Erase(ctx, application, user, by, "console")
+	return err
 }
 
 // sendLink sends an admin their sign-in link over the first channel that
@@ -265,7 +274,7 @@ func (run *running) settings() []adminui.SettingGroup {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: src.String(), Bad: src.Age(time.Now()) > oldGeoFile})
 	}
 	if len(a.places.Sources()) == 0 {
-		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: places.Advice, Bad: true})
+		where.Lines = append(where.Lines, adminui.SettingLine{Name: "grid.no_geo"})
 	}
 	for _, n := range a.Networks {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: n.Name, Value: strings.Join(n.Prefixes, ", ")})

@@ -80,6 +80,8 @@ var rooms = []struct{ name, path string }{
 	{"connections-none", "/connections?app=register&q=nobody-is-called-that"},
 	{"padlock-open", "/padlock/register/open"},
 	{"padlock-close", "/padlock/pay/close"},
+	{"devices", "/devices?view=all"},
+	{"try", "/explain?app=register&user=julie.tremblay@lucioles.example&address=203.0.113.9"},
 	{"people", "/people"},
 	{"person", "/people/julie.tremblay@lucioles.example"},
 	{"columns", "/columns?app=register"},
