@@ -63,8 +63,8 @@ type Verdict struct {
 	Rule Rule
 	// New lists what is new about the visit, in the order device, place,
 	// browser, combination. Combination stands where the parts that are not
-	// new were never together; mostly alone. It is filled at every step but
-	// locked, so that pages can show it.
+	// new were never together; mostly alone. It is filled at every step, so
+	// that pages can show it.
 	New []Part
 	// Shadow is what would have been answered with the padlock closed; set
 	// only when Step is StepPadlock.
@@ -164,7 +164,9 @@ type Standing struct {
 func Decide(v Visit, s Standing, now time.Time) Verdict {
 	v.Place = v.Place.For(v.User)
 	if s.Locked {
-		return Verdict{Answer: Deny, Step: StepLocked}
+		// What is new is told all the same: a locked person's page must look
+		// like that of any other who waits (threat L17).
+		return Verdict{Answer: Deny, Step: StepLocked, New: Newness(v, s, now)}
 	}
 	if !s.Closed {
 		shut := s

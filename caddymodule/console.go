@@ -17,7 +17,6 @@ import (
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/pages"
-	"github.com/cadenas-gateway/cadenas/places"
 )
 
 func init() {
