@@ -214,10 +214,10 @@ func dense(dst, src, w, b []float32, rows, in, out int) {
 				b3 += v * s
 			}
 			d := dst[t*out+o:]
-			d[0], d[1], d[2], d[3] = a0, a1, a2, a3
+			d[0], d[1], d[2], d[3] = a0, a1, a2, a3 //nolint:gosec // o+4 <= out
 			if t+1 < rows {
 				d = dst[(t+1)*out+o:]
-				d[0], d[1], d[2], d[3] = b0, b1, b2, b3
+				d[0], d[1], d[2], d[3] = b0, b1, b2, b3 //nolint:gosec // likewise
 			}
 		}
 		for ; o < out; o++ {

@@ -41,8 +41,7 @@ func (q *request) login() error {
 	if attempt.Verdict.Answer != "" {
 		q.note(attempt.Person, attempt.Verdict)
 	}
-	switch attempt.Outcome {
-	case identity.OutcomeHeld, identity.OutcomeRefused:
+	if attempt.Outcome == identity.OutcomeHeld || attempt.Outcome == identity.OutcomeRefused {
 		return q.hold(attempt)
 	}
 	if !attempt.Written {
@@ -216,7 +215,7 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 		}
 		ask = found
 	}
-	page, err := q.site.waitingPage(q.r.Context(), ask, q.print.Device.ID, "", back)
+	page, err := q.waitingPage(q.r.Context(), ask, q.print.Device.ID, "", back)
 	if err != nil {
 		return q.unavailable(err)
 	}

@@ -286,7 +286,7 @@ func (q *request) nobody(right identity.Right) error {
 func (q *request) forward(p access.Person) error {
 	q.person = p
 	if q.page {
-		q.site.called(q.r)
+		q.called(q.r)
 	}
 	q.tellBackend(p)
 	return q.through()

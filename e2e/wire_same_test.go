@@ -30,8 +30,8 @@ type twins struct {
 	gated   map[string]Site
 	// client speaks one version of HTTP.
 	client *http.Client
-	// ours are cookies and headers that make the gate know the client.
-	cookie, who string
+	// who is the user that a header makes the gate know.
+	who string
 }
 
 // startTwins starts them over https with HTTP/1.1 or HTTP/2, or in the clear
