@@ -245,8 +245,8 @@ func listRules(ctx context.Context, c *call) (any, error) {
 func addRule(ctx context.Context, c *call) (any, error) {
 	now := time.Now()
 	r := access.Rule{
-		ID: books.NewID(now), User: c.words["user"], Group: c.words["group"], Application: c.words["app"],
-		Device: c.words["device"], Kind: access.Kind(c.words["kind"]), Author: c.by.Who, Created: now, Note: c.words["note"],
+		User: c.words["user"], Group: c.words["group"], Application: c.words["app"],
+		Device: c.words["device"], Kind: access.Kind(c.words["kind"]), Note: c.words["note"],
 	}
 	if r.Application != "" {
 		if _, err := c.app(ctx); err != nil {
@@ -256,12 +256,6 @@ func addRule(ctx context.Context, c *call) (any, error) {
 	var err error
 	if r.Kind != "" && !slices.Contains(access.Kinds, r.Kind) {
 		return nil, badWords("--kind %q: write phone, tablet, computer or other", r.Kind)
-	}
-	if r.User != "" && r.Group != "" {
-		return nil, badWords("a rule is about a user or a group, not both")
-	}
-	if r.Device != "" && r.Kind != "" {
-		return nil, badWords("a rule is about one device or a kind, not both")
 	}
 	if text := c.words["place"]; text != "" {
 		if r.Place, err = access.ParsePlaceKey(text); err != nil {
@@ -281,16 +275,13 @@ func addRule(ctx context.Context, c *call) (any, error) {
 	default:
 		return nil, badWords("--effect %q: write allow or refuse", c.words["effect"])
 	}
-	if r.Weight() == 0 || (r.Weight() == 1 && r.Application != "") {
-		return nil, badWords("this rule would be about everybody: name a user, group, device, kind, place or browser; to let everybody in, open the padlock")
-	}
 	if r.Until, err = until(c.words["until"], now); err != nil {
 		return nil, err
 	}
-	return r, c.state.books.Store.Apply(ctx, store.Batch{Writes: []store.Write{
-		c.state.books.Rules.Put(r),
-		c.state.books.Audit.Write(c.entry(now, "rule.add", r.Application, r.ID, map[string]string{"effect": string(r.Effect), "user": r.User})),
-	}})
+	if err := gate.CheckRule(r, now); err != nil {
+		return nil, badWords("%v", err)
+	}
+	return c.state.gate.AddRule(ctx, r, c.by)
 }
 
 func (c *call) entry(now time.Time, what, app, subject string, detail map[string]string) books.Entry {
@@ -307,19 +298,11 @@ func endRule(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	for _, app := range append(list, "") {
-		r, err := c.state.books.Rules.Find(ctx, app, id)
+		r, err := c.state.gate.EndRule(ctx, app, id, c.by)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
-		now := time.Now()
-		r.Until = now
-		return r, c.state.books.Store.Apply(ctx, store.Batch{Writes: []store.Write{
-			c.state.books.Rules.Delete(r),
-			c.state.books.Audit.Write(c.entry(now, "rule.end", app, r.ID, map[string]string{"effect": string(r.Effect), "user": r.User})),
-		}})
+		return r, err
 	}
 	return nil, fmt.Errorf("rule %s: %w", id, store.ErrNotFound)
 }
@@ -486,6 +469,11 @@ func restore(ctx context.Context, c *call) (any, error) {
 	n, err := books.Restore(ctx, c.state.store, http.MaxBytesReader(c.w, readCloser{c.body}, 4<<30))
 	if err != nil {
 		return nil, err
+	}
+	for _, app := range c.applications(ctx) {
+		if err := c.state.books.Connections.Index(ctx, app); err != nil {
+			return nil, err
+		}
 	}
 	return map[string]any{"records": n}, c.state.books.Audit.Append(ctx, c.entry(time.Now(), "restore", "", "", nil))
 }
