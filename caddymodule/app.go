@@ -63,6 +63,7 @@ type App struct {
 	notifiers []approvals.Notifier
 	wrap      string
 
+	served   bool // a site has `cadenas_console`
 	mu       sync.Mutex
 	handlers []*Handler
 	running  *running
@@ -267,6 +268,9 @@ func (a *App) warn() {
 	a.warnProxies()
 	if a.Console == "" {
 		a.log.Warn("no `console` is configured: requests can be approved by command line only (caddy cadenas approve)")
+	}
+	if a.Console != "" && !a.served {
+		a.log.Error("no site has `cadenas_console`: the links of mails and the waiting pages lead to "+a.Console+", where nothing answers", "console", a.Console)
 	}
 	if len(a.notifiers) == 0 {
 		a.log.Warn("no `notify` is configured: what would be sent is logged and kept for the console")

@@ -90,7 +90,16 @@ var specs = []spec{
 			treat("unlock", "End a lock"),
 			treat("full-access", "Let a user in from anywhere"),
 			treat("by-rules", "End full access or a lock: the rules decide"),
-			{use: "sign-out <name>", short: "End all sessions of a user", verb: "end-logins", args: []string{"name"}},
+			{
+				use: "sign-out <name>", short: "End all sessions of a user", verb: "end-logins", args: []string{"name"},
+				say: func(w io.Writer, b json.RawMessage) error {
+					apps, err := read[[]string](b)
+					if err == nil && len(apps) == 0 {
+						return printed(w, nil, "No application here watches a login: there are no sessions to end.\n")
+					}
+					return printed(w, err, "All their sessions have ended in %s.\n", strings.Join(apps, ", "))
+				},
+			},
 		},
 	},
 	{

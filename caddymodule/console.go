@@ -41,6 +41,7 @@ func (c *ConsoleHandler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	c.app = app.(*App)
+	c.app.served = true
 	if c.app.Console == "" {
 		return errors.New("cadenas_console needs `console <url>` in the global cadenas block: the address of this host")
 	}

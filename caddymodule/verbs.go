@@ -390,6 +390,9 @@ func endLogins(ctx context.Context, c *call) (any, error) {
 				return nil, err
 			}
 			ended = append(ended, h.name)
+			if err := c.state.books.Audit.Append(ctx, c.entry(time.Now(), "user.sign-out", h.name, name, nil)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return ended, nil
