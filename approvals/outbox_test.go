@@ -215,6 +215,27 @@ func TestADeadInstancesClaimRunsOut(t *testing.T) {
 	})
 }
 
+func TestADeadInstancesClaimIsWorthNothingWhereThereIsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := &channel{name: "email"}
+		s := newService(t, with(mail), only(marie), func(c *Config) { c.Alone = true })
+		mustOpen(t, s, julie())
+		var p parcel
+		if err := s.eachParcel(t.Context(), app, func(x parcel) { p = x }); err != nil {
+			t.Fatal(err)
+		}
+		p.LeaseBy, p.LeaseUntil = "a process that was killed", time.Now().Add(leaseFor)
+		if err := s.st.Apply(t.Context(), batchOf(p.write())); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = s.Run(t.Context()) }()
+		time.Sleep(time.Second)
+		if n := len(mail.got()); n != 1 {
+			t.Errorf("%d sent", n)
+		}
+	})
+}
+
 func TestTheNextChannelIsUsedOnlyIfNobodyDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mail, sms := &channel{name: "email"}, &channel{name: "sms"}

@@ -145,7 +145,8 @@ func (d *drain) once(ctx context.Context) (time.Time, error) {
 	var order []string
 	err := d.s.eachParcel(ctx, d.app, func(p parcel) {
 		at := p.Due
-		if p.LeaseBy != "" && p.LeaseUntil.After(at) {
+		dead := d.s.conf.Alone && p.LeaseBy != d.s.conf.Instance
+		if p.LeaseBy != "" && p.LeaseUntil.After(at) && !dead {
 			at = p.LeaseUntil
 		}
 		if at.After(now) {

@@ -147,6 +147,10 @@ type Config struct {
 	Caps Caps
 	// Instance names this process among several; empty makes one up.
 	Instance string
+	// Alone says that no other process can have the store: what another
+	// instance was sending when it was killed goes out at once, and not after
+	// a minute.
+	Alone bool
 }
 
 // Caps bound requests and notices (threat L22).

@@ -130,6 +130,7 @@ func (run *running) approvalsConfig() approvals.Config {
 			return approvals.Application{Name: id}
 		},
 		Console: a.Console, Languages: a.Languages, ClientIP: clientIP, Notifiers: notifiers, Counted: countNotice, Log: a.log, Expiry: time.Duration(a.RequestsExpire),
+		Instance: instance, Alone: alone(a.store),
 	}
 }
 

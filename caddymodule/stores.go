@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,6 +101,19 @@ func (Memory) Key() string { return "memory" }
 
 // Open makes an empty store.
 func (Memory) Open() (store.Store, error) { return memory.New(), nil }
+
+// instance names this process among those that share a store; a reload does
+// not change it.
+var instance = rand.Text()
+
+// alone reports whether a store is one that no other process can have open.
+func alone(store Opener) bool {
+	switch store.(type) {
+	case *Bolt, *Memory:
+		return true
+	}
+	return false
+}
 
 // dataFolder is where the store and the command line's secret are by default.
 func dataFolder() string { return filepath.Join(caddy.AppDataDir(), "cadenas") }
