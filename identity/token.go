@@ -62,45 +62,8 @@ func (w *Watcher) cleanTokens(r *http.Request, device string, mode Mode, s *Sess
 			delete(r.Header, header)
 		}
 	}
-	if mode == Closed && known {
-		w.cleanQuery(r, device, s)
-	}
-}
-
-// cleanQuery removes a token from the query (where event streams and
-// WebSockets put it, which can send no header) unless it is this device's.
-func (w *Watcher) cleanQuery(r *http.Request, device string, s *Session) {
-	if !strings.Contains(r.URL.RawQuery, "token") {
-		return
-	}
-	kept := make([]string, 0, 8)
-	changed := false
-	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {
-		name, _, _ := strings.Cut(part, "=")
-		switch foldName(name) {
-		case "access_token", "token", "auth_token", "id_token":
-		default:
-			kept = append(kept, part)
-			continue
-		}
-		val := r.URL.Query().Get(name)
-		j, mapped := w.judgeToken(r.Context(), "", []string{val}, device, Closed)
-		if j.foreign {
-			s.Foreign = true
-		}
-		if !mapped || j.gone || j.row == nil || j.state != books.LoginBound {
-			changed = true
-			continue
-		}
-		kept = append(kept, part)
-		s.Carried = true
-		if s.Login.ID == "" {
-			s.State, s.Login, s.Person = j.state, j.row.login, j.row.login.Person
-		}
-	}
-	if changed {
-		r.URL.RawQuery = strings.Join(kept, "&")
-		r.RequestURI = r.URL.RequestURI()
+	if mode == Closed && r.URL.RawQuery != "" {
+		w.cleanQuery(r, device, known, s)
 	}
 }
 

@@ -48,6 +48,12 @@ func TestATokenThatWasNotReleasedHereIsTakenOff(t *testing.T) {
 		"twice":                  func(r *http.Request) { r.Header.Add("Authorization", "Bearer stolen-token-of-bob") },
 		"in a header of its own": func(r *http.Request) { r.Header.Set("X-Auth-Token", "stolen-token-of-bob") },
 		"in the query":           func(r *http.Request) { r.URL.RawQuery = "a=1&access_token=stolen-token-of-bob&b=2" },
+		"in the query, escaped":  func(r *http.Request) { r.URL.RawQuery = "acce%73s_%74oken=stolen%2Dtoken-of-bob" },
+		"in capitals":            func(r *http.Request) { r.URL.RawQuery = "Access_Token=stolen-token-of-bob" },
+		"after one's own":        func(r *http.Request) { r.URL.RawQuery = "access_token=" + own + "&access_token=stolen-token-of-bob" },
+		"as an array":            func(r *http.Request) { r.URL.RawQuery = "access_token[]=stolen-token-of-bob" },
+		"behind a semicolon":     func(r *http.Request) { r.URL.RawQuery = "a=1;access_token=stolen-token-of-bob" },
+		"with its scheme":        func(r *http.Request) { r.URL.RawQuery = "authorization=Bearer%20stolen-token-of-bob" },
 		"as basic":               func(r *http.Request) { r.Header.Set("Authorization", "Basic c3RvbGVu") },
 	} {
 		r := b.request("GET", "/api", "", nil)
@@ -55,6 +61,17 @@ func TestATokenThatWasNotReleasedHereIsTakenOff(t *testing.T) {
 		g.w.Clean(r, "laptop", identity.Closed)
 		if rest := fmt.Sprint(r.Header, r.URL.RawQuery); strings.Contains(rest, "stolen") || strings.Contains(rest, "c3RvbGVu") {
 			t.Errorf("%s: left %s", name, rest)
+		}
+	}
+	for query, left := range map[string]string{
+		"anything=" + own:              "", // another device's, whatever it is called
+		"sid=0123456789abcdef0123&a=1": "a=1",
+		"sid=7&a=1":                    "sid=7&a=1",
+		"a=b;c&d=%zz&&e":               "a=b;c&d=%zz&&e",
+	} {
+		r := httptest.NewRequest("GET", "/socket?"+query, nil)
+		if g.w.Clean(r, "phone", identity.Closed); r.URL.RawQuery != left {
+			t.Errorf("nobody's %q: left %q", query, r.URL.RawQuery)
 		}
 	}
 	r := httptest.NewRequest("GET", "/socket?a=1&access_token="+own, nil)
