@@ -22,7 +22,7 @@ import "time"
 
 // patience is how long anything here may take before a test fails: far more
 // than it does take on a slow machine, and the end of a test that hangs.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // poll is how often a state that cannot be waited for is looked at.
 const poll = 10 * time.Millisecond
