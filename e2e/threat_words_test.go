@@ -151,8 +151,10 @@ func TestThreat_L14_WhatStrangersWriteIsInertEverywhere(t *testing.T) {
 func TestThreat_L25_NamesThatLookAlikeAreNotAlike(t *testing.T) {
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
-	g := &Gate{Name: "attendance", Site: site}
-	g.Caddy = StartCaddy(t, fmt.Sprintf("{\nauto_https off\ncadenas {\nplace Office 127.0.0.1\n}\n}\n%s {\ncadenas attendance {\nidentity header X-Who\npadlock closed\n}\nreverse_proxy %s\n}\n", site, backend.Address))
+	console := site.As("console.localhost")
+	g := &Gate{Name: "attendance", Site: site, Console: console}
+	g.Caddy = StartCaddy(t, fmt.Sprintf("{\nauto_https off\ncadenas {\nconsole %s\nadmin \"Paul Martin\" paul@example.com\nplace Office 127.0.0.1\n}\n}\n"+
+		"%s {\ncadenas attendance {\nidentity header X-Who\npadlock closed\n}\nreverse_proxy %s\n}\n%s {\ncadenas_console\n}\n", console, site, backend.Address, console))
 	marie := NewClient(t)
 	visit := func(name string) *Answer {
 		t.Helper()
@@ -203,4 +205,12 @@ func TestThreat_L25_NamesThatLookAlikeAreNotAlike(t *testing.T) {
 	visit("ren\u00e9").Expect(http.StatusForbidden)
 	g.Approve("ren\u00e9", "--width", "device")
 	visit("rene\u0301").Expect(http.StatusOK)
+
+	// Whoever decides is told that letters of two alphabets stand in a name.
+	paul := NewClient(t)
+	g.enter(paul, "paul@example.com")
+	room := paul.Visit(console.URL("/requests")).Expect(http.StatusOK).Text()
+	if !strings.Contains(room, "m\u0430rie@example.com") || !strings.Contains(room, "several alphabets") {
+		t.Error("the console does not tell of a name in two alphabets")
+	}
 }

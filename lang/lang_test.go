@@ -147,3 +147,13 @@ func TestThreat_L14_InertText(t *testing.T) {
 		t.Errorf("values are made inert on the way into a message: got %q", got)
 	}
 }
+
+func TestThreat_L25_MixedScriptsAreTold(t *testing.T) {
+	for name, want := range map[string]bool{
+		"admin": false, "\u0430dmin": true, "админ": false, "ann@example.com": false, "Ωmega": true, "山田たろう": false, "山田taro": true, "anna1": false, "": false,
+	} {
+		if MixedScripts(name) != want {
+			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}

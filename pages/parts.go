@@ -2,6 +2,7 @@ package pages
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/lang"
@@ -107,6 +108,8 @@ func (p Parts) Five(c *lang.Catalogue, labelled string) Five {
 	user := "user"
 	if p.You {
 		user, p.UserSub = "you", ""
+	} else if lang.MixedScripts(p.User) { // threat L25
+		p.UserSub = strings.TrimPrefix(p.UserSub+", "+c.Text("pin.mixed"), ", ")
 	}
 	pin := func(part, icon, which, sub string, isNew bool) Pin {
 		name := Pin{Icon: icon, What: c.Text("pin." + part), Which: which, Sub: sub, New: isNew}
