@@ -192,13 +192,21 @@ func decodeFields(f form, charset string) (form, error) {
 	if err != nil {
 		return form{}, ErrUnreadable
 	}
-	if name, err := htmlindex.Name(encoding); err == nil && name == "utf-8" {
+	switch name, err := htmlindex.Name(encoding); {
+	case err != nil, name == "utf-16be", name == "utf-16le", name == "iso-2022-jp", name == "replacement":
+		// Most backends do not heed a charset: under these they would read
+		// another name out of plain letters, a locked one's say (threat L26).
+		return form{}, ErrUnreadable
+	case name == "utf-8":
 		return f, nil
 	}
 	for i := range f.fields {
 		for _, text := range []*string{&f.fields[i].name, &f.fields[i].value} {
-			if guessed && validText(*text) {
+			switch valid := validText(*text); {
+			case valid && (guessed || ascii(*text)):
 				continue
+			case valid:
+				return form{}, ErrUnreadable // two readings, as above
 			}
 			if *text, err = encoding.NewDecoder().String(*text); err != nil {
 				return form{}, ErrUnreadable
@@ -206,4 +214,13 @@ func decodeFields(f form, charset string) (form, error) {
 		}
 	}
 	return f, nil
+}
+
+func ascii(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
