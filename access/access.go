@@ -153,7 +153,17 @@ type Rule struct {
 	Created time.Time
 	// Note is the author's own word about it.
 	Note string
+
+	// newer is what a newer version stored in it and this one does not know.
+	newer string
 }
+
+// Newer returns what a newer version stored in the rule and this one does not
+// know. It may narrow the rule: while it is there, the rule allows nothing.
+func (r Rule) Newer() string { return r.newer }
+
+// KeepNewer keeps it, so that it is written again with the rule.
+func (r *Rule) KeepNewer(fields string) { r.newer = fields }
 
 // Ended reports whether the rule is over at now.
 func (r Rule) Ended(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }

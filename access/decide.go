@@ -228,7 +228,7 @@ func Newness(v Visit, s Standing, now time.Time) []Part {
 	}
 	for i := range s.Rules {
 		r := &s.Rules[i]
-		if r.Effect != Allow || r.User == "" || r.User != v.User || r.Ended(now) {
+		if r.Effect != Allow || r.newer != "" || r.User == "" || r.User != v.User || r.Ended(now) {
 			continue
 		}
 		pattern := r.pattern(v)
@@ -303,6 +303,9 @@ func mostSpecific(v Visit, rules []Rule, now time.Time) (Rule, bool) {
 		r := &rules[i]
 		if r.Ended(now) || !r.Matches(v) {
 			continue
+		}
+		if r.Effect == Allow && r.newer != "" {
+			continue // it may not mean this visit (threat L4)
 		}
 		if !found || beats(r, &rules[best]) {
 			best, found = i, true

@@ -44,6 +44,7 @@ type parcel struct {
 	// Helped says that another channel was asked to make up for this one.
 	Helped bool
 
+	books.Unknown
 	// raw is what the store holds.
 	raw []byte
 }

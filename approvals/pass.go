@@ -30,6 +30,8 @@ type pass struct {
 	By       string
 	Until    time.Time
 	Tries    int
+
+	books.Unknown
 }
 
 func passKey(application, user string) string { return books.Key(application, "pass", user) }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
 )
 
@@ -144,6 +145,8 @@ type AccessRequest struct {
 	Version int
 	// Decision is set once State is approved or refused.
 	Decision Decision
+
+	books.Unknown
 }
 
 // Visit is what the request asks for, as the rule sees it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -54,6 +55,25 @@ func (s *server) run() error {
 		}
 	}
 	return fmt.Errorf("redis-server does not listen on %s", s.at)
+}
+
+// ready waits until the server has read what it had on disk.
+func (s *server) ready() error {
+	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
+		socket, err := net.Dial("tcp", s.at)
+		if err != nil {
+			continue
+		}
+		answer := make([]byte, 5)
+		_, err = io.WriteString(socket, "PING\r\n")
+		if err == nil {
+			_, err = io.ReadFull(socket, answer)
+		}
+		if err := errors.Join(err, socket.Close()); err == nil && string(answer) == "+PONG" {
+			return nil
+		}
+	}
+	return fmt.Errorf("redis-server on %s is not ready", s.at)
 }
 
 func (s *server) kill() {

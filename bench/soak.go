@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -13,101 +12,181 @@ import (
 	"time"
 )
 
-// soakFor runs two gates on one Redis for a time, with reloads, revocations,
-// restarts of Redis and new people all the while, and counts what went wrong.
+// soak is one run of -soak: two gates on one Redis for a time, with reloads,
+// revocations, restarts of Redis and new people all the while. It counts what
+// went wrong and says at its end whether the run was good.
+type soak struct {
+	b        *bench
+	one, two *caddy
+	redis    *server
+	paul     person
+	// known and kept are the answers to people who must get in and to people
+	// who must not.
+	known, kept tally
+	// met are the people never seen before who came by, steps what was done
+	// to the gates.
+	met, steps atomic.Int64
+	// undone are steps that were refused although Redis was there.
+	undone atomic.Int64
+}
+
+// tally are answers: those that were right, and those that were not.
+type tally struct{ right, wrong atomic.Int64 }
+
+// said is how many wrong answers are printed one by one.
+const said = 20
+
+// crowd is how many people a gate keeps in memory at most (gate.Options): as
+// many are met first, so that what is measured afterwards is full.
+const crowd = 100_000
+
 func (b *bench) soakFor(d time.Duration) error {
 	redis, err := b.startRedis()
 	if err != nil {
 		return err
 	}
-	one, two, err := b.pair(redis)
-	if err != nil {
+	s := &soak{b: b, redis: redis}
+	if s.one, s.two, err = b.pair(redis); err != nil {
 		return err
 	}
-	other, status, err := b.signInAgain(one, "paul")
-	if err != nil {
+	var status int
+	if s.paul, status, err = b.signInAgain(s.one, "paul"); err != nil {
 		return fmt.Errorf("another person: %d %w", status, err)
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, d)
 	defer cancel()
-	var passed, failed, wrong atomic.Int64
-	var running sync.WaitGroup
-	report := func(format string, args ...any) { fmt.Printf(time.Now().Format("15:04:05 ")+format+"\n", args...) }
+	began := time.Now()
+	s.fill(ctx, d/4)
+	report("%d people were met in %s; now reloads, locks and restarts of Redis", s.met.Load(), time.Since(began).Round(time.Second))
 
-	// Marie is known throughout: nothing of hers may fail.
-	for _, c := range []*caddy{one, two} {
+	var running sync.WaitGroup
+	for _, c := range []*caddy{s.one, s.two} {
+		running.Go(func() { s.letIn(ctx, c) })
+		running.Go(func() { s.keepOut(ctx, c) })
+	}
+	running.Go(func() {
+		for ctx.Err() == nil {
+			s.meet(ctx, s.one)
+			pause(ctx, 10*time.Millisecond)
+		}
+	})
+	running.Go(func() { s.trouble(ctx) })
+	w := s.watch(ctx, max((d-time.Since(began))/40, 2*time.Second))
+	running.Wait()
+	if err := b.ctx.Err(); err != nil {
+		return err
+	}
+	return s.verdict(w)
+}
+
+func report(format string, args ...any) {
+	fmt.Printf(time.Now().Format("15:04:05 ")+format+"\n", args...)
+}
+
+// fill meets as many people as a gate keeps in memory, or those of a time.
+func (s *soak) fill(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	var running sync.WaitGroup
+	for range 8 {
 		running.Go(func() {
-			v := c.visitor(b.known)
-			for ctx.Err() == nil {
-				got, err := v.status(ctx)
-				switch {
-				case ctx.Err() != nil:
-				case err != nil || got != http.StatusOK:
-					if failed.Add(1) < 20 {
-						report("%s: a known person got %d, %v", c.name, got, err)
-					}
-				default:
-					passed.Add(1)
-				}
-				pause(ctx, time.Millisecond)
+			for ctx.Err() == nil && s.met.Load() < crowd {
+				s.meet(ctx, s.one)
 			}
 		})
 	}
-	// People never seen, where the padlock is open.
-	running.Go(func() {
-		for n := 0; ctx.Err() == nil; n++ {
-			_ = learn(ctx, one, fmt.Sprintf("soak-%d", n)) // refused while Redis is away
-			pause(ctx, 5*time.Millisecond)
-		}
-	})
-	// What happens to them.
-	running.Go(func() {
-		for n := 0; ctx.Err() == nil; n++ {
-			var err error
-			switch n % 3 {
-			case 0:
-				err = reload(ctx, []*caddy{one, two}[n/3%2])
-			case 1:
-				if err = one.verb(ctx, "user-treat", map[string]string{"name": "paul", "treat": "lock"}); err != nil {
-					break
-				}
-				time.Sleep(time.Second)
-				if got, asked := two.visitor(other).status(ctx); asked == nil && got == http.StatusOK {
-					wrong.Add(1)
-					report("a locked person got in on B a second later")
-				}
-				err = one.verb(ctx, "user-treat", map[string]string{"name": "paul", "treat": "unlock"})
-			case 2:
-				redis.kill()
-				pause(ctx, 3*time.Second)
-				err = redis.run()
-			}
-			if err != nil && ctx.Err() == nil {
-				report("step %d: %v", n, err)
-			}
-			pause(ctx, 5*time.Second)
-		}
-	})
-	tick := time.NewTicker(max(d/20, 5*time.Second))
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-		for _, c := range []*caddy{one, two} {
-			rss, err := resident(c.cmd.Process.Pid)
-			if err != nil {
-				return err
-			}
-			report("%s: %.0f MiB, %s goroutines; %d requests passed, %d failed, %d let in wrongly", c.name, rss, c.goroutines(), passed.Load(), failed.Load(), wrong.Load())
-		}
-	}
 	running.Wait()
-	if failed.Load()+wrong.Load() > 0 {
-		return fmt.Errorf("%d requests failed that should have passed, %d passed that should not", failed.Load(), wrong.Load())
+}
+
+// meet sends a person who was never seen where the padlock is open. While
+// Redis is away they are refused.
+func (s *soak) meet(ctx context.Context, c *caddy) {
+	n := s.met.Add(1)
+	_ = learn(ctx, c, fmt.Sprintf("soak-%d", n))
+}
+
+// letIn has Marie ask: she is known throughout, and nothing of hers may fail.
+func (s *soak) letIn(ctx context.Context, c *caddy) {
+	v := c.visitor(s.b.known)
+	for ctx.Err() == nil {
+		got, err := v.status(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil || got != http.StatusOK:
+			if s.known.wrong.Add(1) < said {
+				report("%s: a known person got %d, %v", c.name, got, err)
+			}
+		default:
+			s.known.right.Add(1)
+		}
+		pause(ctx, time.Millisecond)
 	}
-	return b.ctx.Err()
+}
+
+// keepOut has Julie ask, who waits on her device: she may not get in, whatever
+// happens to Redis.
+func (s *soak) keepOut(ctx context.Context, c *caddy) {
+	v := c.visitor(s.b.held)
+	for ctx.Err() == nil {
+		got, err := v.status(ctx)
+		s.mustBeOut(ctx, got, err, c.name+": somebody who waits")
+		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+func (s *soak) mustBeOut(ctx context.Context, got int, err error, who string) {
+	switch {
+	case ctx.Err() != nil || err != nil:
+	case got < 400:
+		if s.kept.wrong.Add(1) < said {
+			report("%s got %d", who, got)
+		}
+	default:
+		s.kept.right.Add(1)
+	}
+}
+
+// trouble reloads, locks and unlocks Paul, and kills Redis, by turns.
+func (s *soak) trouble(ctx context.Context) {
+	for n := 0; ctx.Err() == nil; n++ {
+		var err error
+		switch n % 3 {
+		case 0:
+			err = reload(ctx, []*caddy{s.one, s.two}[n/3%2])
+		case 1:
+			err = s.lockAndUnlock(ctx)
+		case 2:
+			s.redis.kill()
+			pause(ctx, 3*time.Second)
+			if err = s.redis.run(); err == nil {
+				err = s.redis.ready()
+			}
+		}
+		s.steps.Add(1)
+		if err != nil && ctx.Err() == nil {
+			s.undone.Add(1)
+			report("step %d: %v", n, err)
+		}
+		pause(ctx, 3*time.Second)
+	}
+}
+
+// lockAndUnlock locks Paul on one gate: a second later the other one keeps him
+// out. Unlocked, he comes in again.
+func (s *soak) lockAndUnlock(ctx context.Context) error {
+	v := s.two.visitor(s.paul)
+	if err := s.one.verb(ctx, "user-treat", map[string]string{"name": "paul", "treat": "lock"}); err != nil {
+		return err
+	}
+	pause(ctx, time.Second)
+	for range 20 {
+		got, err := v.status(ctx)
+		s.mustBeOut(ctx, got, err, "a locked person on the other gate, a second later,")
+	}
+	if err := s.one.verb(ctx, "user-treat", map[string]string{"name": "paul", "treat": "unlock"}); err != nil {
+		return err
+	}
+	return v.until(ctx, http.StatusOK)
 }
 
 // signInAgain makes one more person known, with the padlock open for a moment.
@@ -151,19 +230,4 @@ func reload(ctx context.Context, c *caddy) error {
 		return fmt.Errorf("reloading: %w: %s", err, out)
 	}
 	return nil
-}
-
-// goroutines is how many there are, as Caddy's admin endpoint says it.
-func (c *caddy) goroutines() string {
-	answer, err := http.Get("http://" + c.admin + "/debug/pprof/goroutine?debug=1") //nolint:noctx // of ourselves
-	if err != nil {
-		return "?"
-	}
-	defer answer.Body.Close() //nolint:errcheck // read below
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 100))
-	var n string
-	if _, scan := fmt.Sscanf(string(text), "goroutine profile: total %s", &n); err != nil || scan != nil {
-		return "?"
-	}
-	return n
 }

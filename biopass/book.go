@@ -46,6 +46,8 @@ type person struct {
 	Keyboards []keyboard
 	// Last is the last use: the retention counts from it.
 	Last time.Time
+
+	books.Unknown
 }
 
 // keyboard is a person's prints on one keyboard.

@@ -166,6 +166,11 @@ func readBackup(r io.Reader) ([]backupItem, error) {
 		if store.Partition(it.K) == "" || leftOut(it.K) {
 			return nil, ErrBackup
 		}
+		if it.K == FormatKey() {
+			if err := Readable(it.V); err != nil {
+				return nil, err
+			}
+		}
 		if it.V == nil {
 			it.V = []byte{}
 		}

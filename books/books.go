@@ -125,18 +125,23 @@ var encoding = func() cbor.EncMode {
 
 // Encode is a record in the form in which books keep it: CBOR (RFC 8949), maps in
 // one order, so that equal records are equal bytes,
-// times in seconds with microseconds.
+// times in seconds with microseconds. Fields of a newer version that the record
+// carries (Unknown) are written with it.
 func Encode(v any) []byte {
 	b, err := encoding.Marshal(v)
+	if n, ok := v.(interface{ Newer() string }); ok && err == nil && n.Newer() != "" {
+		b, err = withNewer(b, n.Newer())
+	}
 	if err != nil {
 		panic(fmt.Sprintf("books: encoding %T: %v", v, err)) // only a type that is no record
 	}
 	return b
 }
 
-// Decode reads a record that Encode wrote.
+// Decode reads a record that Encode wrote, of this version or of one beside it:
+// a record that embeds Unknown keeps the fields that are not known.
 func Decode(b []byte, v any) error {
-	if err := cbor.Unmarshal(b, v); err != nil {
+	if err := decode(b, v); err != nil {
 		return fmt.Errorf("reading stored %T: %w", v, err)
 	}
 	return nil
@@ -194,8 +199,12 @@ func All[T any](ctx context.Context, st store.Store, prefix string) ([]T, error)
 // Update reads a record (the zero value where there is none), lets change
 // alter it, and writes it with more writes of the same partition; it starts
 // again when somebody else wrote meanwhile. Change returns false to leave
-// things as they are.
-func Update[T any](ctx context.Context, st store.Store, key string, change func(v *T) (more []store.Write, ok bool, err error)) (T, error) {
+// things as they are. The record embeds Unknown, so that what a newer version
+// wrote into it is not lost.
+func Update[T any, P interface {
+	*T
+	KeepNewer(fields string)
+}](ctx context.Context, st store.Store, key string, change func(v *T) (more []store.Write, ok bool, err error)) (T, error) {
 	for try := 0; ; try++ {
 		var v T
 		old, err := st.Get(ctx, key)

@@ -32,6 +32,8 @@ type Connection struct {
 	// Adopted says that only sessions older than the gate were seen on it:
 	// the first closing does not import it.
 	Adopted bool
+
+	Unknown
 }
 
 // Visit is the connection as the rule sees it.
@@ -66,6 +68,8 @@ type record struct {
 	Step     access.Step   `cbor:"22,keyasint,omitempty"`
 	New      []access.Part `cbor:"23,keyasint,omitempty"`
 	Adopted  bool          `cbor:"24,keyasint,omitempty"`
+
+	Unknown
 }
 
 func pack(c Connection) record {
@@ -75,7 +79,7 @@ func pack(c Connection) record {
 		Name: c.Place.Name, NameFor: c.Place.NameFor, City: c.Place.City, Region: c.Place.Region,
 		Country: c.Place.Country, Owner: c.Place.Owner, Private: c.Place.Private,
 		First: c.First.Unix(), Last: c.Last.Unix(), Count: c.Count,
-		Answer: c.Answer, Shadow: c.Shadow, Step: c.Step, New: c.New, Adopted: c.Adopted,
+		Answer: c.Answer, Shadow: c.Shadow, Step: c.Step, New: c.New, Adopted: c.Adopted, Unknown: c.Unknown,
 	}
 	if c.Place.Address.IsValid() {
 		r.Address = c.Place.Address.AsSlice()
@@ -96,7 +100,7 @@ func unpack(application, id string, r record) Connection {
 			Country: r.Country, Owner: r.Owner, Private: r.Private,
 		},
 		First: time.Unix(r.First, 0), Last: time.Unix(r.Last, 0), Count: r.Count,
-		Answer: r.Answer, Shadow: r.Shadow, Step: r.Step, New: r.New, Adopted: r.Adopted,
+		Answer: r.Answer, Shadow: r.Shadow, Step: r.Step, New: r.New, Adopted: r.Adopted, Unknown: r.Unknown,
 	}
 	if a, ok := netip.AddrFromSlice(r.Address); ok {
 		c.Place.Address = a

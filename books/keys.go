@@ -20,6 +20,8 @@ type keyRecord struct {
 	Keys   map[byte][]byte
 	Sealed bool
 	Made   map[byte]time.Time
+
+	Unknown
 }
 
 func keysKey() string { return Key("", "keys") }
@@ -48,7 +50,7 @@ func Ring(ctx context.Context, st store.Store, wrap *seal.Ring, now time.Time) (
 		return nil, err
 	}
 	if wrap != nil && !rec.Sealed {
-		if err := putKeys(ctx, st, wrap, rec.Newest, keys, rec.Made, Encode(rec)); err != nil && !errors.Is(err, store.ErrConflict) {
+		if err := putKeys(ctx, st, wrap, keyRecord{Newest: rec.Newest, Made: rec.Made, Unknown: rec.Unknown}, keys, Encode(rec)); err != nil && !errors.Is(err, store.ErrConflict) {
 			return nil, fmt.Errorf("sealing keys: %w", err)
 		}
 	}
@@ -72,8 +74,9 @@ func rotate(ctx context.Context, st store.Store, wrap *seal.Ring, now time.Time,
 	keys, made := map[byte][]byte{}, map[byte]time.Time{}
 	var newest byte
 	var before []byte
+	var unknown Unknown
 	if old != nil {
-		before = Encode(*old)
+		before, unknown = Encode(*old), old.Unknown
 		var err error
 		if keys, err = openKeys(*old, wrap); err != nil {
 			return err
@@ -86,11 +89,12 @@ func rotate(ctx context.Context, st store.Store, wrap *seal.Ring, now time.Time,
 		delete(made, newest-keptKeys)
 	}
 	keys[newest], made[newest] = seal.NewKey(), now
-	return putKeys(ctx, st, wrap, newest, keys, made, before)
+	return putKeys(ctx, st, wrap, keyRecord{Newest: newest, Made: made, Unknown: unknown}, keys, before)
 }
 
-func putKeys(ctx context.Context, st store.Store, wrap *seal.Ring, newest byte, keys map[byte][]byte, made map[byte]time.Time, before []byte) error {
-	rec := keyRecord{Newest: newest, Keys: map[byte][]byte{}, Made: made, Sealed: wrap != nil}
+// putKeys writes a record with the keys given, where before is what is stored.
+func putKeys(ctx context.Context, st store.Store, wrap *seal.Ring, rec keyRecord, keys map[byte][]byte, before []byte) error {
+	rec.Keys, rec.Sealed = map[byte][]byte{}, wrap != nil
 	for n, k := range keys {
 		if wrap != nil {
 			k = wrap.Seal(nil, k, "key")

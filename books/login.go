@@ -43,6 +43,8 @@ type Login struct {
 	// Factors are what was passed at this sign-in: "login", "biopass",
 	// "approval".
 	Factors []string
+
+	Unknown
 }
 
 // LoginIdle is how long a login that is not used lives.

@@ -19,6 +19,8 @@ type Network struct {
 	Prefixes []string
 	By       string
 	Created  time.Time
+
+	Unknown
 }
 
 // Networks is the book of named networks.

@@ -30,6 +30,8 @@ type User struct {
 	Exempt  map[string]Mark
 	Created time.Time
 	Last    time.Time
+
+	Unknown
 }
 
 // IsLocked reports whether the user is locked in an application.
@@ -147,6 +149,8 @@ type Device struct {
 	Rotated    time.Time
 	First      time.Time
 	Last       time.Time
+
+	Unknown
 }
 
 // Devices is the book of devices.
@@ -185,6 +189,8 @@ type Padlock struct {
 	// Draining takes the stamps off as browsers come by, before the gate is
 	// removed.
 	Draining bool
+
+	Unknown
 }
 
 // Padlocks is the book of padlocks, and by it of applications: every
@@ -230,6 +236,8 @@ type Admin struct {
 	// Fixed says that the Caddyfile names this admin: shown, not edited.
 	Fixed   bool
 	Created time.Time
+
+	Unknown
 }
 
 // Channel is one step in the order in which an admin is told.

@@ -62,6 +62,13 @@ func newState(ctx context.Context, a *App) (*state, error) {
 			return nil, errors.Join(err, st.Close())
 		}
 	}
+	newer, err := books.Agree(ctx, st)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if newer {
+		a.log.Info("a newer version of Cadenas shares the store, or did; this one keeps what it does not know of")
+	}
 	ring, err := books.Ring(ctx, st, s.wrap, time.Now())
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -99,6 +106,9 @@ func (s *state) follow(ctx context.Context, a *App) {
 		if gap || strings.HasPrefix(e.Key, keys) {
 			s.readRing(ctx, a)
 		}
+		if gap || e.Key == books.FormatKey() {
+			s.readFormat(ctx, a)
+		}
 		switch {
 		case gap:
 			s.reader.Ledger.Forget()
@@ -122,6 +132,18 @@ func (s *state) readRing(ctx context.Context, a *App) {
 		return
 	}
 	s.ring.Store(ring)
+}
+
+// readFormat closes the gate when a version whose records this one would
+// misread has come to the store: until this process ends nothing is let in.
+func (s *state) readFormat(ctx context.Context, a *App) {
+	value, err := s.store.Get(ctx, books.FormatKey())
+	if err != nil {
+		return // away, or ending; what was agreed at the start still holds
+	}
+	if err := books.Readable(value); err != nil && s.gate.Shut(err) {
+		a.log.Error("the gate is closed", "error", err)
+	}
 }
 
 func (s *state) keys() *seal.Ring { return s.ring.Load() }

@@ -34,6 +34,8 @@ type away struct {
 
 	mu     sync.Mutex
 	closed bool
+	// shut is why the gate is closed for good; nil while it is not.
+	shut error
 	// told and toldClosed are what the log has.
 	told, toldClosed bool
 }
@@ -60,6 +62,9 @@ func (g *Gate) heardOf() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.shut != nil {
+		return a.shut
+	}
 	good := a.remote.Heard().Sub(a.began) + time.Duration(a.allowed.Load())
 	if time.Since(a.began) >= good {
 		a.closed = true
@@ -85,6 +90,24 @@ func (g *Gate) Away() (since time.Time, closed bool) {
 		return time.Time{}, false
 	}
 	return heard, errors.Is(g.heardOf(), ErrAway)
+}
+
+// Shut closes the gate until the process ends: every check is this error from
+// now on, and requests under way are cut. It reports whether the gate was open.
+// A store that no other process can write does not come to it.
+func (g *Gate) Shut(why error) bool {
+	a := &g.away
+	a.mu.Lock()
+	open := a.shut == nil && a.remote != nil
+	if open {
+		a.shut = why
+		a.good.Store(0)
+	}
+	a.mu.Unlock()
+	if open {
+		recheck(context.Background(), g.sockets.matching(nil, func(*Socket) bool { return true }))
+	}
+	return open
 }
 
 // lookAway says in the log that the store went and came back, and cuts the

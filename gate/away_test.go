@@ -110,3 +110,39 @@ func TestKnownConnectionsGoOnWithoutTheStoreForASetTime(t *testing.T) {
 		})
 	}
 }
+
+func TestAGateThatIsShutLetsNobodyInAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &distant{Store: memory.New()}
+		defer far.Close() //nolint:errcheck // memory
+		g := New(books.New(far), Options{Away: time.Minute})
+		open := false
+		g.Configure(Application{Name: "app", Pinned: &open})
+		known := access.Visit{User: "marie", Application: "app", Device: access.Device{ID: "d1"}}
+		if _, err := g.Check(t.Context(), known, Circumstance{}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, socket := g.Watch(t.Context(), "app", "marie", "", func(ctx context.Context) bool {
+			_, err := g.Explain(ctx, known, Circumstance{})
+			return err == nil
+		})
+		defer socket.Close()
+		why := errors.New("written by a newer version")
+		if !g.Shut(why) || g.Shut(why) {
+			t.Error("it is shut once")
+		}
+		if !errors.Is(context.Cause(ctx), ErrWithdrawn) {
+			t.Error("a request under way goes on")
+		}
+		g.SetAway(time.Hour) // a reload
+		for range 3 {
+			if _, err := g.Check(t.Context(), known, Circumstance{}); !errors.Is(err, why) {
+				t.Errorf("got %v", err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if _, err := g.Closed(t.Context(), "app"); !errors.Is(err, why) {
+			t.Errorf("the padlock: %v", err)
+		}
+	})
+}

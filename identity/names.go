@@ -34,6 +34,8 @@ type learnt struct {
 	Restless map[string]bool
 	// Proved says that a sign-in was told apart without being configured.
 	Proved bool
+
+	books.Unknown
 }
 
 // shape is how a cookie was last set, all but its value: taking a stamp off
