@@ -35,6 +35,9 @@ var ErrInUse = errors.New("in use by another process; is another Caddy running o
 // overwritten from outside.
 var ErrDamaged = errors.New("not a readable store; restore a backup, or move it away to begin anew")
 
+// ErrFormat says that the file is a store of another version.
+var ErrFormat = errors.New("the file is of another version of Cadenas")
+
 // Options change how a store is opened; the zero value is what a gate uses.
 type Options struct {
 	// Wait is how long Open waits for another process to let the file go.

@@ -128,6 +128,7 @@ func (s *Store) carryOut(group []*ask) {
 	err := s.update(func(tx *bbolt.Tx) error {
 		wrote = 0
 		now := s.now()
+		w := newWriting(tx, now)
 		for i, a := range group {
 			ok, err := holds(tx, a.batch.Checks, now)
 			if err != nil {
@@ -137,8 +138,8 @@ func (s *Store) carryOut(group []*ask) {
 				results[i] = store.ErrConflict
 				continue
 			}
-			for _, w := range a.batch.Writes {
-				if err := write(tx, w, now); err != nil {
+			for _, one := range a.batch.Writes {
+				if err := w.write(one); err != nil {
 					return err
 				}
 				wrote++

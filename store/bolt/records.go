@@ -1,10 +1,11 @@
 package bolt
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -12,60 +13,43 @@ import (
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
-// What the file looks like:
-//
-//	format               1
-//	data/<partition>/    key -> 8 bytes end, then the value
-//	ends/                8 bytes end, then the key -> nothing
-//
-// An end is a time in Unix nanoseconds, big endian, 0 for never; ends is the
-// index by which expired keys are found.
-var (
-	bucketData = []byte("data")
-	bucketEnds = []byte("ends")
-	bucketMeta = []byte("meta")
-	keyFormat  = []byte("format")
-)
-
+// A record is one byte that says what follows, and the value: after stays the
+// value alone, after goes 8 bytes of its end before the value. An end is a time
+// in Unix nanoseconds, big endian.
 const (
-	format    = "1"
+	stays byte = 0
+	goes  byte = 1
+
 	endLength = 8
-	// fillPercent is how full bbolt leaves a page that it splits. Most keys
-	// come in the order of time and are never followed by one before them, so
-	// the half that bbolt leaves free by default would stay free.
-	fillPercent = 0.9
 )
 
-func makeBuckets(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{bucketData, bucketEnds, bucketMeta} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
-		}
-	}
-	meta := tx.Bucket(bucketMeta)
-	switch got := string(meta.Get(keyFormat)); got {
-	case format:
-		return nil
-	case "":
-		return meta.Put(keyFormat, []byte(format))
-	default:
-		return fmt.Errorf("its format is %q, this version reads %q: use the version that wrote it", got, format)
-	}
-}
-
-// record is what lies under a key; value belongs to the transaction.
+// record is what lies under a key; value belongs to the transaction. An end of
+// 0 is none.
 type record struct {
 	end   uint64
 	value []byte
 }
 
-var errRecord = errors.New("a record is too short")
+var errRecord = errors.New("a record cannot be read")
 
 func parse(b []byte) (record, error) {
-	if len(b) < endLength {
-		return record{}, fmt.Errorf("%w: %w", ErrDamaged, errRecord)
+	switch {
+	case len(b) > 0 && b[0] == stays:
+		return record{value: b[1:]}, nil
+	case len(b) > endLength && b[0] == goes:
+		return record{end: binary.BigEndian.Uint64(b[1:]), value: b[1+endLength:]}, nil
 	}
-	return record{end: binary.BigEndian.Uint64(b), value: b[endLength:]}, nil
+	return record{}, fmt.Errorf("%w: %w", ErrDamaged, errRecord)
+}
+
+func (r record) bytes() []byte {
+	b := make([]byte, 0, 1+endLength+len(r.value))
+	if r.end == 0 {
+		b = append(b, stays)
+	} else {
+		b = binary.BigEndian.AppendUint64(append(b, goes), r.end)
+	}
+	return append(b, r.value...)
 }
 
 func (r record) live(now time.Time) bool { return r.end == 0 || stamp(now) < r.end }
@@ -84,11 +68,12 @@ func stamp(t time.Time) uint64 { return uint64(max(t.UnixNano(), 0)) } //nolint:
 
 // read returns the record under a key, unless it has expired.
 func read(tx *bbolt.Tx, key string, now time.Time) (r record, ok bool, err error) {
-	p := tx.Bucket(bucketData).Bucket([]byte(store.Partition(key)))
-	if p == nil {
+	name, rest := split(key)
+	bucket := tx.Bucket([]byte(name))
+	if bucket == nil {
 		return record{}, false, nil
 	}
-	b := p.Get([]byte(key))
+	b := bucket.Get(inside(rest))
 	if b == nil {
 		return record{}, false, nil
 	}
@@ -96,38 +81,97 @@ func read(tx *bbolt.Tx, key string, now time.Time) (r record, ok bool, err error
 	return r, err == nil && r.live(now), err
 }
 
+// span is a range of keys, from <= key < to, and how it is walked.
+type span struct {
+	from, to string
+	query    store.Query
+	now      time.Time
+}
+
 // list returns the entries that q asks for.
 func list(tx *bbolt.Tx, q store.Query, now time.Time) ([]store.Entry, error) {
 	from, to, err := q.Span()
+	if err != nil || from >= to {
+		return nil, err
+	}
+	s := span{from, to, q, now}
+	name, _ := split(q.Prefix)
+	if strings.Count(name, "/") == 2 {
+		return s.within(tx, name, q.Max())
+	}
+	// Nearly all queries are for one kind. One for a whole partition has two
+	// sides, each in order: the keys of one slash, and the kinds one by one.
+	short, err := s.within(tx, name, q.Max())
 	if err != nil {
 		return nil, err
 	}
-	p := tx.Bucket(bucketData).Bucket([]byte(store.Partition(q.Prefix)))
-	if p == nil || from >= to {
-		return nil, nil
-	}
-	c := p.Cursor()
-	step := c.Next
-	k, v := c.Seek([]byte(from))
+	var long []store.Entry
+	names := kinds(tx, store.Partition(q.Prefix))
 	if q.Reverse {
-		step = c.Prev
-		if k, _ = c.Seek([]byte(to)); k == nil {
-			k, v = c.Last()
+		slices.Reverse(names)
+	}
+	for _, name := range names {
+		if len(long) == q.Max() {
+			break
+		}
+		some, err := s.within(tx, name, q.Max()-len(long))
+		if err != nil {
+			return nil, err
+		}
+		long = append(long, some...)
+	}
+	return s.merge(short, long), nil
+}
+
+// merge joins two lists that are in order.
+func (s span) merge(a, b []store.Entry) []store.Entry {
+	if len(a) == 0 || len(b) == 0 {
+		return append(a, b...)
+	}
+	all := make([]store.Entry, 0, min(len(a)+len(b), s.query.Max()))
+	for len(all) < s.query.Max() && len(a)+len(b) > 0 {
+		if len(b) == 0 || len(a) > 0 && (a[0].Key < b[0].Key) != s.query.Reverse {
+			all, a = append(all, a[0]), a[1:]
 		} else {
-			k, v = c.Prev()
+			all, b = append(all, b[0]), b[1:]
 		}
 	}
+	return all
+}
+
+// within returns up to limit entries of one bucket.
+func (s span) within(tx *bbolt.Tx, name string, limit int) ([]store.Entry, error) {
+	bucket := tx.Bucket([]byte(name))
+	if bucket == nil {
+		return nil, nil
+	}
+	from, to, some := s.bounds(name)
+	if !some {
+		return nil, nil
+	}
+	c := bucket.Cursor()
+	step := c.Next
+	var k, v []byte
+	if s.query.Reverse {
+		step = c.Prev
+		k, v = before(c, to)
+	} else {
+		k, v = c.Seek(from)
+	}
 	var entries []store.Entry
-	for ; k != nil && string(k) >= from && string(k) < to && len(entries) < q.Max(); k, v = step() {
+	for ; k != nil && len(entries) < limit; k, v = step() {
+		if (s.query.Reverse && string(k) < string(from)) || (!s.query.Reverse && to != nil && string(k) >= string(to)) {
+			break
+		}
 		r, err := parse(v)
 		if err != nil {
 			return nil, err
 		}
-		if !r.live(now) {
+		if !r.live(s.now) {
 			continue
 		}
-		e := store.Entry{Key: string(k), TTL: r.ttl(now)}
-		if !q.KeysOnly {
+		e := store.Entry{Key: name + string(outside(k)), TTL: r.ttl(s.now)}
+		if !s.query.KeysOnly {
 			e.Value = r.copy()
 		}
 		entries = append(entries, e)
@@ -135,91 +179,45 @@ func list(tx *bbolt.Tx, q store.Query, now time.Time) ([]store.Entry, error) {
 	return entries, nil
 }
 
+// bounds are those of the span inside a bucket: from <= key < to, with a nil
+// to for no upper one. Some is false where the bucket has none of it.
+func (s span) bounds(name string) (from, to []byte, some bool) {
+	switch {
+	case strings.HasPrefix(s.from, name):
+		from = inside(s.from[len(name):])
+	case s.from > name:
+		return nil, nil, false
+	}
+	switch {
+	case strings.HasPrefix(s.to, name):
+		to = inside(s.to[len(name):])
+	case s.to < name:
+		return nil, nil, false
+	}
+	return from, to, true
+}
+
+// before is the last key before to; a nil to is behind all.
+func before(c *bbolt.Cursor, to []byte) (k, v []byte) {
+	if to != nil {
+		if k, _ := c.Seek(to); k != nil {
+			return c.Prev()
+		}
+	}
+	return c.Last()
+}
+
+// partitions returns those that hold a key that has not expired.
 func partitions(tx *bbolt.Tx, now time.Time) ([]string, error) {
 	var names []string
-	err := tx.Bucket(bucketData).ForEachBucket(func(name []byte) error {
-		first, err := list(tx, store.Query{Prefix: string(name) + "/", Limit: 1, KeysOnly: true}, now)
-		if err == nil && len(first) > 0 {
-			names = append(names, string(name))
-		}
-		return err
-	})
-	return names, err
-}
-
-// write carries out one write of a batch whose checks hold.
-func write(tx *bbolt.Tx, w store.Write, now time.Time) error {
-	data, ends := tx.Bucket(bucketData), tx.Bucket(bucketEnds)
-	name := []byte(store.Partition(w.Key))
-	p := data.Bucket(name)
-	if p == nil {
-		if w.Value == nil {
-			return nil
-		}
-		var err error
-		if p, err = data.CreateBucket(name); err != nil {
-			return err
-		}
-	}
-	p.FillPercent = fillPercent
-	key := []byte(w.Key)
-	if old := p.Get(key); old != nil {
-		r, err := parse(old)
+	for _, name := range partitionNames(tx) {
+		first, err := list(tx, store.Query{Prefix: name + "/", Limit: 1, KeysOnly: true}, now)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if r.end != 0 {
-			if err := ends.Delete(endKey(r.end, key)); err != nil {
-				return err
-			}
+		if len(first) > 0 {
+			names = append(names, name)
 		}
 	}
-	if w.Value == nil {
-		return p.Delete(key)
-	}
-	var end uint64
-	if w.TTL > 0 {
-		end = stamp(now.Add(w.TTL))
-		if err := ends.Put(endKey(end, key), nil); err != nil {
-			return err
-		}
-	}
-	return p.Put(key, append(binary.BigEndian.AppendUint64(make([]byte, 0, endLength+len(w.Value)), end), w.Value...))
-}
-
-func endKey(end uint64, key []byte) []byte {
-	return append(binary.BigEndian.AppendUint64(make([]byte, 0, endLength+len(key)), end), key...)
-}
-
-// removeExpired removes up to n keys whose time is over, the oldest first, and
-// returns how many entries of the index it took away.
-func removeExpired(tx *bbolt.Tx, n int, now time.Time) (int, error) {
-	var over [][]byte
-	ends := tx.Bucket(bucketEnds)
-	c := ends.Cursor()
-	for k, _ := c.First(); len(k) >= endLength && len(over) < n; k, _ = c.Next() {
-		if binary.BigEndian.Uint64(k) > stamp(now) {
-			break
-		}
-		over = append(over, bytes.Clone(k))
-	}
-	for _, k := range over {
-		if err := ends.Delete(k); err != nil {
-			return 0, err
-		}
-		key := k[endLength:]
-		p := tx.Bucket(bucketData).Bucket([]byte(store.Partition(string(key))))
-		if p == nil {
-			continue
-		}
-		// The record decides, never the index alone: what was written since
-		// stays.
-		if b := p.Get(key); len(b) < endLength || !bytes.Equal(b[:endLength], k[:endLength]) {
-			continue
-		}
-		if err := p.Delete(key); err != nil {
-			return 0, err
-		}
-	}
-	return len(over), nil
+	return names, nil
 }

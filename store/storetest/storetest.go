@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"the caller owns the bytes that go in and come out", ownership},
 		{"a range is in byte order and inside its prefix", ranges},
 		{"a range goes on behind a key in both directions", pages},
+		{"a range over all depths is in byte order", depths},
 		{"a batch whose checks hold is applied", checks},
 		{"a batch that conflicts leaves nothing behind", conflicts},
 		{"writes to one key happen in their order", sequence},
