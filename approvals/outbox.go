@@ -72,6 +72,8 @@ type DeliveryState string
 const (
 	DeliveryPending DeliveryState = "pending"
 	DeliverySent    DeliveryState = "sent"
+	// DeliveryArrived is sent, and the channel says that it arrived.
+	DeliveryArrived DeliveryState = "arrived"
 	DeliveryFailed  DeliveryState = "failed"
 )
 
@@ -81,7 +83,7 @@ type Delivery struct {
 	Notice Notice
 	AskID  string
 	State  DeliveryState
-	// At is when it was sent or given up; for a pending one when it is tried
+	// At is when it was sent, when it arrived or when it was given up; for a pending one when it is tried
 	// next.
 	At    time.Time
 	Tries int

@@ -380,17 +380,7 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 	case IsPermanent(sendErr) || overdue || now.Sub(p.Notice.Created) >= giveUpAfter:
 		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "failed")
 		done.State, done.Error = DeliveryFailed, CleanText(sendErr.Error(), 300)
-		s.conf.Log.Error("a notice was given up", "application", p.Notice.Application, "notice", p.Notice.ID,
-			"channel", p.Notice.Channel, "to", p.Notice.To.Email, "tries", p.Tries, "error", done.Error)
-		batch.Writes = []store.Write{
-			{Key: p.key()},
-			{Key: doneKey(p.Notice), Value: books.Encode(done), TTL: failedKept},
-			s.conf.Books.Audit.Write(books.Entry{
-				At: now, Who: "system", Via: p.Notice.Channel, What: "notice.failed", Application: p.Notice.Application,
-				Subject: firstOf(p.Notice.To.Email, p.Notice.To.Name),
-				Detail:  map[string]string{"kind": string(p.Notice.Kind), "request": p.AskID, "error": done.Error},
-			}),
-		}
+		batch.Writes = append(s.givenUp(done, now), store.Write{Key: p.key()})
 		instead = done.Error
 	default:
 		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "again")

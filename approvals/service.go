@@ -134,7 +134,8 @@ type Config struct {
 	// none is told.
 	Notifiers []Notifier
 	// Counted is told of each try to send: the channel, the kind and the
-	// result ("sent", "again" or "failed"); nil counts nothing.
+	// result ("sent", "again" or "failed"; "lost" is what a channel took and
+	// could not bring); nil counts nothing.
 	Counted func(channel string, kind NoticeKind, result string)
 	// Clock is the time; nil means time.Now.
 	Clock func() time.Time

@@ -16,6 +16,7 @@ import (
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/notify/sms"
 	"github.com/cadenas-gateway/cadenas/pages"
 )
 
@@ -65,6 +66,11 @@ func (c *ConsoleHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ cad
 		return run.serveWaitingParts(w, r)
 	case isBiopass(path):
 		return run.serveBiopass(w, r)
+	case path == sms.ReportPath:
+		if from, ok := run.teller(); ok {
+			return run.serveReport(w, r, from)
+		}
+		run.console.ServeHTTP(w, r)
 	case strings.HasPrefix(path, approvals.DecidePath):
 		run.decide.ServeHTTP(w, r)
 	default:

@@ -24,7 +24,7 @@ var (
 		Namespace: "cadenas", Name: "access_requests_total", Help: "Access requests opened, by application.",
 	}, []string{"application"})
 	noticeCount = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "cadenas", Name: "notices_total", Help: "Tries to send a notice, by channel, kind and result (sent, again, failed).",
+		Namespace: "cadenas", Name: "notices_total", Help: "Tries to send a notice, by channel, kind and result (sent, again, failed; lost is what a channel had taken and could not bring).",
 	}, []string{"channel", "kind", "result"})
 	socketGauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "cadenas", Name: "requests_in_flight", Help: "Requests under way that a revocation would reach.",

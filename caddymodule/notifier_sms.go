@@ -68,6 +68,10 @@ type Twilio struct {
 	From string `json:"from"`
 	// URL is where the interface is. Default: https://api.twilio.com.
 	URL string `json:"url,omitempty"`
+	// Status is where Twilio says whether a text arrived: an address that it
+	// reaches from outside, and that `cadenas_console` answers. Without it a
+	// text counts as brought once Twilio took it.
+	Status string `json:"status,omitempty"`
 
 	*sms.Twilio `json:"-"`
 }
@@ -80,6 +84,7 @@ func (*Twilio) CaddyModule() caddy.ModuleInfo {
 // UnmarshalCaddyfile reads:
 //
 //	twilio <sid> <token> <from> {
+//		status <address>
 //		url <address>
 //	}
 func (t *Twilio) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -90,10 +95,15 @@ func (t *Twilio) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	t.SID, t.Token, t.From = args[0], args[1], args[2]
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if word := d.Val(); word != "url" || t.URL != "" {
-			return d.Errf("notify sms twilio takes url once, and not %q", word)
+		word := d.Val()
+		into, known := map[string]*string{"status": &t.Status, "url": &t.URL}[word]
+		switch {
+		case !known:
+			return d.Errf("notify sms twilio does not know %q: write one of status, url", word)
+		case *into != "":
+			return d.Errf("%s stands twice in notify sms twilio: keep one", word)
 		}
-		if err := oneArg(d, &t.URL); err != nil {
+		if err := oneArg(d, into); err != nil {
 			return err
 		}
 	}
@@ -105,6 +115,7 @@ func (t *Twilio) Provision(caddy.Context) error {
 	repl := caddy.NewReplacer()
 	g, err := sms.NewTwilio(sms.TwilioConfig{
 		SID: repl.ReplaceKnown(t.SID, ""), Token: repl.ReplaceKnown(t.Token, ""), From: repl.ReplaceKnown(t.From, ""), URL: repl.ReplaceKnown(t.URL, ""),
+		Status: repl.ReplaceKnown(t.Status, ""),
 	})
 	t.Twilio = g
 	return err

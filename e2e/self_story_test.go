@@ -125,3 +125,69 @@ func TestANumberThatTwilioRefusesIsMadeUpForByMail(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 }
+
+// A text that Twilio took and could not bring: Twilio says so later, with its
+// signature. The mail comes then, the console and the command line know; who
+// signs with another token says nothing.
+func TestATextThatNeverArrivesIsMadeUpForByMail(t *testing.T) {
+	const mobile = "+15145550100"
+	ca := NewAuthority(t)
+	mail, sms := StartMail(t, ca), StartTwilio(t, ca)
+	site := NewSite(t, "app.localhost")
+	g := &Gate{App: &Demo{}, Name: "attendance", Site: site, Console: site.As("console.localhost")}
+	g.Backend = g.App.Start(t)
+	text := g.Text(GateOptions{Cadenas: fmt.Sprintf(`admin "Julie Tremblay" julie@example.com %s {
+		user attendance julie
+	}
+	notify email %s {
+		from gate@example.com
+		username %s
+		password %s
+	}
+	notify sms twilio %s %s +14385550111 {
+		url %s
+		status %s
+	}`, mobile, mail.Addr, mail.User, mail.Password, sms.SID, sms.Token, sms.URL, site.As("hooks.localhost"))})
+	// A host for Twilio alone: the console need not be reached from outside.
+	text += fmt.Sprintf("%s {\nhandle /.cadenas/notify/sms {\ncadenas_console\n}\nrespond 404\n}\n", site.As("hooks.localhost"))
+	g.Caddy = StartCaddy(t, text, Trusting(ca))
+	g.ClosePadlock()
+	b := OpenBrowser(t, View{})
+	signIn(b, g.Site, 1)
+	b.See("#self-code")
+	sms.Await(t, mobile, 0)
+	if got := sms.Report(t, mobile, "undelivered", "30003", "another token"); got != 403 {
+		t.Errorf("a report that somebody else signed: %d", got)
+	}
+	if got := sms.Report(t, mobile, "sent", "", ""); got != 204 {
+		t.Errorf("on its way: %d", got)
+	}
+	if out := g.Must("notify"); strings.Contains(out, "30003") || len(mail.Mails()) != 0 {
+		t.Fatalf("somebody else was believed: %s", out)
+	}
+	if got := sms.Report(t, mobile, "undelivered", "30003", ""); got != 204 {
+		t.Errorf("it never arrives: %d", got)
+	}
+	letter := mail.Await(t, "the mail to Julie", To("julie@example.com"), 0)
+	if !strings.Contains(letter.Text, "30003") || !strings.Contains(letter.Text, "the handset cannot be reached") {
+		t.Errorf("the mail does not say why it comes: %s", letter.Text)
+	}
+	if out := g.Must("notify"); !strings.Contains(out, "30003") || !strings.Contains(out, "failed") {
+		t.Errorf("%s", out)
+	}
+	console := OpenBrowser(t, View{})
+	console.Open(g.ConsoleLink("marie@example.com"))
+	console.Go("form button")
+	console.Open(g.Console.URL("/messages"))
+	console.SeeText("30003")
+
+	// The next one arrives.
+	b.Go(`form[action$="/wait/again"] button`)
+	sms.Await(t, mobile, 1)
+	if got := sms.Report(t, mobile, "delivered", "", ""); got != 204 {
+		t.Errorf("it arrived: %d", got)
+	}
+	if out := g.Must("notify"); !strings.Contains(out, "arrived") {
+		t.Errorf("%s", out)
+	}
+}

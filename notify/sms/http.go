@@ -2,14 +2,12 @@ package sms
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/notify/wire"
 )
 
 // HTTPConfig is `notify sms http <url>`: any gateway that takes a request.
@@ -54,7 +53,7 @@ func NewHTTP(c HTTPConfig) (*HTTP, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return nil, errors.New("notify sms http: the address must be https://host/path") // and may hold a secret
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && !wire.Loopback(u.Hostname()) {
 		return nil, fmt.Errorf("notify sms http: %s is not this machine: use https", u.Hostname())
 	}
 	if !strings.Contains(c.URL+c.Body, "{text}") || !strings.Contains(c.URL+c.Body, "{to}") && !strings.Contains(c.URL+c.Body, "{digits}") {
@@ -75,21 +74,7 @@ func NewHTTP(c HTTPConfig) (*HTTP, error) {
 		header.Set("Content-Type", kind)
 	}
 	c.Header = header
-	return &HTTP{conf: c, host: u.Host, escape: escape, client: &http.Client{
-		Transport:     transport(c.RootCAs),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
-}
-
-func transport(roots *x509.CertPool) http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library's own
-	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return t
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+	return &HTTP{conf: c, host: u.Host, escape: escape, client: wire.Client(wire.Transport(c.RootCAs, nil))}, nil
 }
 
 // bodyKind tells what a body is from how it begins, and how its values are
@@ -133,7 +118,7 @@ func (h *HTTP) Send(ctx context.Context, to, text string) error {
 	r.Header = h.conf.Header.Clone()
 	answer, err := h.client.Do(r)
 	if err != nil {
-		return fmt.Errorf("%s could not be reached: %w", h.host, withoutURL(err))
+		return fmt.Errorf("%s could not be reached: %w", h.host, wire.WithoutURL(err))
 	}
 	defer func() { _ = answer.Body.Close() }()
 	said, err := io.ReadAll(io.LimitReader(answer.Body, 16<<10))

@@ -54,7 +54,13 @@ func (n *Notifier) Notify(ctx context.Context, notice approvals.Notice) error {
 	if err != nil {
 		return approvals.Permanent("text message: %w", err)
 	}
-	if err := n.gateway.Send(ctx, to, text); err != nil {
+	send := n.gateway.Send
+	if teller, ok := n.gateway.(Teller); ok && teller.Tells() {
+		send = func(ctx context.Context, to, text string) error {
+			return teller.SendTold(ctx, to, text, markOf(notice.Application, notice.ID))
+		}
+	}
+	if err := send(ctx, to, text); err != nil {
 		return fmt.Errorf("text message: %w", err)
 	}
 	return nil

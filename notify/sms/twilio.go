@@ -15,6 +15,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/notify/wire"
 )
 
 // TwilioConfig is `notify sms twilio <sid> <token> <from>`.
@@ -27,6 +28,10 @@ type TwilioConfig struct {
 	// URL is where the interface is; empty means https://api.twilio.com. Tests
 	// and proxies of one's own give another.
 	URL string
+	// Status is where Twilio says what became of a text: an address that it
+	// reaches, and that leads to ReportPath of the console's handler. Empty
+	// means that it is not asked to.
+	Status string
 	// RootCAs verify the server; nil means the system's.
 	RootCAs *x509.CertPool
 	// Clock reads dates in answers; nil means time.Now.
@@ -59,10 +64,13 @@ func NewTwilio(c TwilioConfig) (*Twilio, error) {
 			return nil, fmt.Errorf("notify sms twilio: from: %w", err)
 		}
 	}
+	if c.Status, err = statusAddress(c.Status); err != nil {
+		return nil, err
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	return &Twilio{conf: c, base: base, wire: transport(c.RootCAs)}, nil
+	return &Twilio{conf: c, base: base, wire: wire.Transport(c.RootCAs, nil)}, nil
 }
 
 // leg is one request's way: the library knows neither contexts nor another
@@ -85,22 +93,24 @@ func (l *leg) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// Send hands one text to Twilio. That it took it is all there is to know: what
-// becomes of it later is in Twilio's console.
-func (t *Twilio) Send(ctx context.Context, to, text string) error {
+// Send hands one text to Twilio. That it took it is all there is to know.
+func (t *Twilio) Send(ctx context.Context, to, text string) error { return t.send(ctx, to, text, "") }
+
+func (t *Twilio) send(ctx context.Context, to, text, status string) error {
 	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
 	defer cancel()
 	way := &leg{t: t, ctx: ctx}
 	c := &client.Client{
 		Credentials: client.NewCredentials(t.conf.SID, t.conf.Token),
-		HTTPClient: &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		}},
+		HTTPClient:  wire.Client(way),
 	}
 	c.SetAccountSid(t.conf.SID)
 	params := &api.CreateMessageParams{}
 	params.SetTo(to)
 	params.SetBody(text)
+	if status != "" {
+		params.SetStatusCallback(status)
+	}
 	if strings.HasPrefix(t.conf.From, "MG") {
 		params.SetMessagingServiceSid(t.conf.From)
 	} else {
@@ -131,7 +141,7 @@ func (t *Twilio) explain(way *leg, err error) error {
 	case errors.As(err, &v1):
 		return t.refused(way, v1.Code, v1.Message)
 	case way.status == 0:
-		return fmt.Errorf("twilio could not be reached: %w", withoutURL(err))
+		return fmt.Errorf("twilio could not be reached: %w", wire.WithoutURL(err))
 	}
 	return t.later(way, fmt.Errorf("twilio answered %d", way.status))
 }
@@ -192,15 +202,6 @@ func (t *Twilio) refused(way *leg, code int, said string) error {
 func (t *Twilio) later(way *leg, err error) error {
 	if wait, ok := approvals.RetryAfter(way.header, t.conf.Clock()); ok {
 		return &approvals.LaterError{Err: err, After: wait}
-	}
-	return err
-}
-
-// withoutURL is what went wrong without the address, which may hold secrets.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
 	}
 	return err
 }

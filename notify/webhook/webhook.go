@@ -6,19 +6,17 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/notify/wire"
 )
 
 const (
@@ -66,7 +64,7 @@ func New(c Config) (*Notifier, error) {
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
 		return nil, errors.New("notify webhook: the address must be https://host/path") // and is not repeated: it may be a secret
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && !wire.Loopback(u.Hostname()) {
 		return nil, fmt.Errorf("notify webhook: %s is not this machine: use https", u.Hostname())
 	}
 	if c.Template == "" {
@@ -82,21 +80,7 @@ func New(c Config) (*Notifier, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library's own
-	transport.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12}
-	return &Notifier{conf: c, url: u, shape: s, client: &http.Client{
-		Transport: transport,
-		// A signed notice is for who was named, not for whom they name.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
-}
-
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return &Notifier{conf: c, url: u, shape: s, client: wire.Client(wire.Transport(c.RootCAs, nil))}, nil
 }
 
 // Name is the channel's word.
@@ -129,20 +113,11 @@ func (n *Notifier) Notify(ctx context.Context, notice approvals.Notice) error {
 	r.Header.Set("User-Agent", "Cadenas")
 	answer, err := n.client.Do(r)
 	if err != nil {
-		return fmt.Errorf("webhook %s: %w", n.url.Host, withoutURL(err))
+		return fmt.Errorf("webhook %s: %w", n.url.Host, wire.WithoutURL(err))
 	}
 	defer func() { _ = answer.Body.Close() }()
 	said, _ := io.ReadAll(io.LimitReader(answer.Body, answerLimit)) // only for words
 	return explain(n.url.Host, answer, lang.Inert(string(said), 160), n.conf.Clock())
-}
-
-// withoutURL is what went wrong without the address, which may be a secret.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // explain tells what an answer means. What the operator can mend (a token, a

@@ -6,7 +6,6 @@ package webpush
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/notify/wire"
 )
 
 const (
@@ -93,15 +93,11 @@ func New(c Config) (*Notifier, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library's own
-	transport.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12}
+	var dial wire.Dial
 	if !c.Inside {
-		transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, Control: outside}).DialContext
+		dial = (&net.Dialer{Timeout: 10 * time.Second, Control: outside}).DialContext
 	}
-	return &Notifier{conf: c, done: map[string]map[string]bool{}, client: &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Notifier{conf: c, done: map[string]map[string]bool{}, client: wire.Client(wire.Transport(c.RootCAs, dial))}, nil
 }
 
 var errInside = errors.New("the push service's address is a private one")
@@ -198,10 +194,7 @@ func (n *Notifier) one(ctx context.Context, notice approvals.Notice, s approvals
 		TTL: int(life / time.Second), Urgency: urgency(notice.Kind), Topic: Topic(notice),
 	})
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err // the endpoint's path lets send
-		}
+		err = wire.WithoutURL(err) // the endpoint's path lets send
 		if errors.Is(err, errInside) {
 			return approvals.Permanent("push to %s: %w", host, err)
 		}

@@ -291,6 +291,7 @@ func TestABrowserReadsWhoWhatAndWhere(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
+	fr.At, en.At, fr.Tag, en.Tag = 0, 0, "", "" // digits of their own
 	if strings.Contains(fmt.Sprint(fr, en), "47") {
 		t.Error("the number is in a push")
 	}
