@@ -34,6 +34,7 @@ type plan struct {
 	quick   bool
 	keep    bool
 	retries int
+	profile string
 }
 
 func main() {
@@ -54,6 +55,7 @@ func run() error {
 	flag.IntVar(&p.retries, "retries", 1, "how often a row is measured again when bare against bare is not within 0.97 and 1.03")
 	flag.DurationVar(&p.soak, "soak", 0, "instead of all else: run the soak for this long")
 	flag.BoolVar(&p.quick, "quick", false, "two short pairs and a small store: does everything work")
+	flag.StringVar(&p.profile, "profile", "", "folder for profiles of both processes under the load of each row")
 	flag.BoolVar(&p.keep, "keep", false, "leave the folder with stores and logs")
 	flag.Parse()
 	if p.quick {

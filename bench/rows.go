@@ -234,6 +234,6 @@ func (b *bench) measure(r row, bare, gate *caddy) error {
 			continue
 		}
 		print(r, bares, gates)
-		return nil
+		return b.profiles(r, plain, bare, gate)
 	}
 }
