@@ -54,9 +54,8 @@ type Deps struct {
 	// Recognise tells what a user agent says; nil: the room that explains a
 	// typed one asks for none.
 	Recognise func(ctx context.Context, userAgent string) (access.Device, access.Browser)
-	// RemovePrints removes the Biopass prints of a user in an application; nil:
-	// there are none.
-	RemovePrints func(ctx context.Context, application, user, by string) error
+	// Biopass is what is done with typing prints; nil: there are none.
+	Biopass *Biopass
 	// Networks are those that the configuration names; nil: none.
 	Networks func() []places.Network
 	// Place tells where an address is now, for one user, so that old entries

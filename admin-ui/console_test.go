@@ -16,6 +16,7 @@ import (
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
 	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/seal"
@@ -40,6 +41,7 @@ type house struct {
 	admins []books.Admin
 	mails  []mail
 	ring   *seal.Ring
+	typing *biopass.Service
 }
 
 type mail struct {
@@ -89,8 +91,16 @@ func build(t *testing.T, admins ...books.Admin) *house {
 		Application: func(id string) approvals.Application { return approvals.Application{Name: name(id)} },
 		Console:     host, Clock: h.clock, Log: log,
 	})
+	if h.typing, err = fixture.Typing(h.books, ring, h.clock, log, biopass.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	link := func(ctx context.Context, app, user, by, via string) (string, time.Time, error) {
+		token, until, err := h.typing.MakeLink(ctx, app, user, by, via)
+		return "https://" + app + ".example.com" + biopass.LinkPath + "?k=" + token, until, err
+	}
 	h.console, err = adminui.New(adminui.Deps{
-		Books: h.books, Gate: h.gate, Approvals: h.asks, Admins: all, URL: host,
+		Biopass: &adminui.Biopass{Service: h.typing, Link: link},
+		Books:   h.books, Gate: h.gate, Approvals: h.asks, Admins: all, URL: host,
 		SendLink: func(_ context.Context, a books.Admin, url string) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()

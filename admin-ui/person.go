@@ -40,6 +40,7 @@ type personPage struct {
 	Rules                 []ruleLine
 	Rows                  []gridRow
 	History               []entryLine
+	Biopass               []biopassCard
 	MayEdit, SeveralScope bool
 	// Applications are those a pass can be given for.
 	Applications []choice
@@ -148,6 +149,9 @@ func showPerson(v *visit) error {
 		return err
 	}
 	if page.History, err = v.history(user); err != nil {
+		return err
+	}
+	if page.Biopass, err = v.biopassCards(user); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, "person", page)

@@ -168,7 +168,7 @@ func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
 func aboutUser(e books.Entry) bool {
 	area, _, _ := strings.Cut(e.What, ".")
 	switch area {
-	case "user", "connection", "device", "login", "session", "ask", "cancel", "expire", "approve", "refuse", "number", "code", "pass":
+	case "user", "connection", "device", "login", "session", "ask", "cancel", "expire", "approve", "refuse", "number", "code", "pass", "biopass":
 		return e.Subject != ""
 	}
 	return false

@@ -173,9 +173,9 @@ func removePerson(v *visit) error {
 			frame: f, Who: lang.Inert(called(u), 120), Href: personHref(user), Connections: n,
 		})
 	}
-	if v.RemovePrints != nil {
+	if v.Biopass != nil {
 		for _, app := range v.Gate.Applications() {
-			if err := v.RemovePrints(v.ctx(), app, user, v.by().Who); err != nil {
+			if _, err := v.Biopass.Erase(v.ctx(), app, user, v.by().Who, v.by().Via); err != nil {
 				return err
 			}
 		}

@@ -266,15 +266,21 @@ func (b *Book) erase(ctx context.Context, application, user string) (bool, error
 	if err != nil {
 		return false, err
 	}
-	key := personKey(application, keys.opaque(application, user))
-	_, err = b.st.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
+	id := keys.opaque(application, user)
+	all, found := []string{personKey(application, id), tallyKey(application, id)}, false
+	var writes []store.Write
+	for _, key := range all {
+		_, err = b.st.Get(ctx, key)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, fmt.Errorf("erasing prints: %w", err)
+		}
+		found = found || err == nil
+		writes = append(writes, store.Write{Key: key})
+	}
+	if !found {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("erasing prints: %w", err)
-	}
-	if err := b.st.Apply(ctx, store.Batch{Writes: []store.Write{{Key: key}}}); err != nil {
+	if err := b.st.Apply(ctx, store.Batch{Writes: writes}); err != nil {
 		return false, fmt.Errorf("erasing prints: %w", err)
 	}
 	return true, nil
@@ -337,17 +343,25 @@ type Account struct {
 	Last      time.Time         `json:"last_used,omitzero"`
 	Forgotten time.Time         `json:"erased_unless_used_before,omitzero"`
 	Keyboards []AccountKeyboard `json:"keyboards"`
+	Tally     Tally             `json:"outcomes"`
+}
+
+// Kept reports whether anything is kept at all.
+func (a Account) Kept() bool {
+	return len(a.Keyboards) > 0 || !a.Consented.IsZero() || !a.Declined.IsZero() || a.Tally != Tally{}
 }
 
 // AccountKeyboard is one keyboard of an Account.
 type AccountKeyboard struct {
-	ID     string      `json:"id"`
-	Name   string      `json:"name"`
-	Kind   access.Kind `json:"kind"`
-	Made   time.Time   `json:"made"`
-	Used   time.Time   `json:"last_used,omitzero"`
-	Prints int         `json:"prints"`
-	Bytes  int         `json:"bytes"`
+	ID   string      `json:"id"`
+	Name string      `json:"name"`
+	Kind access.Kind `json:"kind"`
+	Made time.Time   `json:"made"`
+	Used time.Time   `json:"last_used,omitzero"`
+	// Prints counts all, Learnt those of them taken in from sign-ins since.
+	Prints int `json:"prints"`
+	Learnt int `json:"learnt"`
+	Bytes  int `json:"bytes"`
 }
 
 // account lists what is kept.
@@ -356,18 +370,22 @@ func (b *Book) account(ctx context.Context, application, user string) (Account, 
 	if err != nil {
 		return Account{}, err
 	}
-	a := Account{Consented: p.Consent.At, Declined: p.Declined, Last: p.Last, Keyboards: []AccountKeyboard{}}
+	tally, err := b.tally(ctx, application, user)
+	if err != nil {
+		return Account{}, err
+	}
+	a := Account{Tally: tally, Consented: p.Consent.At, Declined: p.Declined, Last: p.Last, Keyboards: []AccountKeyboard{}}
 	if !p.Last.IsZero() {
 		a.Forgotten = p.Last.Add(b.retain)
 	}
 	for _, k := range p.Keyboards {
 		var prints Profile
-		n := 0
+		n, learnt := 0, 0
 		if prints.UnmarshalBinary(k.Profile) == nil {
-			n = prints.Len()
+			n, learnt = prints.Len(), len(prints.grown)
 		}
 		a.Keyboards = append(a.Keyboards, AccountKeyboard{
-			ID: k.ID, Name: k.Name, Kind: k.Kind, Made: k.Made, Used: k.Used, Prints: n, Bytes: len(k.Profile),
+			ID: k.ID, Name: k.Name, Kind: k.Kind, Made: k.Made, Used: k.Used, Prints: n, Learnt: learnt, Bytes: len(k.Profile),
 		})
 	}
 	return a, nil

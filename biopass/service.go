@@ -67,6 +67,8 @@ type Config struct {
 	LockOut func(ctx context.Context, e Errand) error
 	// AskAdmin opens the access request of an errand.
 	AskAdmin func(ctx context.Context, e Errand) error
+	// Count is told each outcome but OneMore, for metrics; nil: nobody counts.
+	Count func(application string, o Outcome)
 	// Onward finds the way to the application once the errand is done.
 	Onward func(ctx context.Context, e Errand) (Onward, error)
 }
@@ -151,6 +153,17 @@ func (s *Service) SignedIn(ctx context.Context, application, user string, device
 	}
 	return why, other, nil
 }
+
+// Mode is what an application says of Biopass.
+func (s *Service) Mode(application string) Mode {
+	if m := s.conf.Application(application).Mode; m != "" {
+		return m
+	}
+	return Off
+}
+
+// Trial reports whether failures are only recorded.
+func (s *Service) Trial() bool { return s.conf.Policy.Trial }
 
 // Line draws the next line of an errand.
 func (s *Service) Line(ctx context.Context, e Errand) (Challenge, error) {
@@ -392,6 +405,14 @@ func (s *Service) grow(ctx context.Context, e Errand, scored map[string]Result, 
 // follow does what an outcome asks for, and writes it down.
 func (s *Service) follow(ctx context.Context, e Errand, o Outcome, why string) (Next, error) {
 	next := Next{Outcome: o, Stage: e.Stage}
+	if o != OneMore {
+		if s.conf.Count != nil {
+			s.conf.Count(e.Application, o)
+		}
+		if err := s.book.count(ctx, e.Application, e.Person.User, o, s.conf.Policy.Trial); err != nil {
+			s.conf.Log.Warn("what came of typing could not be counted", "error", err) // and stops nobody
+		}
+	}
 	detail := map[string]string{"why": string(e.Why), "failed": fmt.Sprint(e.Tries.Failed)}
 	if why != "" {
 		detail["refused"] = why

@@ -135,6 +135,7 @@ func (run *running) newBiopass() (*biopass.Service, error) {
 			until, _ := s.handler.Biopass.skipUntil() // validated
 			return biopass.Application{Name: name, Mode: s.handler.mode(), SkipUntil: until}
 		},
+		Count: countTyping,
 		Grant: run.biopassGrant, LockOut: run.biopassLock, AskAdmin: run.biopassAsk, Onward: run.biopassOnward,
 	}
 	if b := a.Biopass; b != nil {

@@ -106,8 +106,26 @@ func sayPrints(w io.Writer, b json.RawMessage) error {
 				return err
 			}
 		}
+		if err := sayTally(w, a.Tally); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func sayTally(w io.Writer, t biopass.Tally) error {
+	if t == (biopass.Tally{}) {
+		return nil
+	}
+	last := "never"
+	if !t.LastMatched.IsZero() {
+		last = stampOf(t.LastMatched)
+	}
+	_, err := fmt.Fprintf(w, "  matched %d times, the last time %s; %d lines did not match; stopped %d times\n", t.Matched, last, t.Missed, t.Stopped)
+	if err == nil && (t.TrialMatched > 0 || t.TrialStopped > 0) {
+		_, err = fmt.Fprintf(w, "  trial: %d sign-ins matched, %d would have been stopped\n", t.TrialMatched, t.TrialStopped)
+	}
+	return err
 }
 
 func makeBiopassLink(ctx context.Context, c *call) (any, error) {

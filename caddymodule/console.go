@@ -85,7 +85,7 @@ func (run *running) newConsole() (*adminui.Console, error) {
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
 		SendLink: run.sendLink, Push: run.push(), ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
 		Stopping: a.stopping, Ring: run.state.keys, Networks: run.fixedNetworks, Place: run.placeNow,
-		Recognise: run.recognise, RemovePrints: run.erasePrints,
+		Recognise: run.recognise, Biopass: &adminui.Biopass{Service: run.biopass, Link: run.biopassLink},
 	})
 	if err != nil {
 		return nil, err
@@ -98,15 +98,6 @@ func (run *running) newConsole() (*adminui.Console, error) {
 func (run *running) recognise(ctx context.Context, userAgent string) (access.Device, access.Browser) {
 	agent := run.state.reader.Agents.Parse(ctx, http.Header{"User-Agent": {userAgent}})
 	return access.Device{Kind: agent.Kind, Label: agent.Label}, agent.Browser
-}
-
-// erasePrints removes the Biopass prints of a person who is removed.
-func (run *running) erasePrints(ctx context.Context, application, user, by string) error {
-	if run.biopass == nil {
-		return nil
-	}
-	_, err := run.biopass.Erase(ctx, application, user, by, "console")
-	return err
 }
 
 // sendLink sends an admin their sign-in link over the first channel that

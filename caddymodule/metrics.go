@@ -9,6 +9,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/identity"
 )
 
@@ -26,6 +27,9 @@ var (
 	noticeCount = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "cadenas", Name: "notices_total", Help: "Tries to send a notice, by channel, kind and result (sent, again, failed; lost is what a channel had taken and could not bring).",
 	}, []string{"channel", "kind", "result"})
+	biopassCount = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "cadenas", Name: "biopass_total", Help: "What came of typed lines, by application and outcome (match, again, spent, would).",
+	}, []string{"application", "outcome"})
 	socketGauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "cadenas", Name: "requests_in_flight", Help: "Requests under way that a revocation would reach.",
 	}, func() float64 {
@@ -103,13 +107,17 @@ func countLogin(application string, o identity.Outcome) {
 
 func countRequest(application string) { requestCount.WithLabelValues(application).Inc() }
 
+func countTyping(application string, o biopass.Outcome) {
+	biopassCount.WithLabelValues(application, string(o)).Inc()
+}
+
 func countNotice(channel string, kind approvals.NoticeKind, result string) {
 	noticeCount.WithLabelValues(channel, string(kind), result).Inc()
 }
 
 // measures registers the metrics with the registry of a configuration.
 func measures(r *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{verdictCount, loginCount, requestCount, noticeCount, socketGauge, awayGauge} {
+	for _, c := range []prometheus.Collector{verdictCount, loginCount, requestCount, noticeCount, biopassCount, socketGauge, awayGauge} {
 		if err := r.Register(c); err != nil {
 			if _, again := err.(prometheus.AlreadyRegisteredError); !again { //nolint:errorlint // returned as it is
 				return err

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"log"
+	"log/slog"
 	"time"
 
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
 	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/seal"
@@ -71,8 +73,13 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 	if _, err := fixture.Ask(ctx, service, o.requests); err != nil {
 		return nil, err
 	}
+	typing, err := typed(ctx, b, ring)
+	if err != nil {
+		return nil, err
+	}
 	console, err := adminui.New(adminui.Deps{
-		Books: b, Gate: g, Approvals: service, Admins: admins, URL: address,
+		Biopass: typing,
+		Books:   b, Gate: g, Approvals: service, Admins: admins, URL: address,
 		SendLink: func(_ context.Context, a books.Admin, url string) error {
 			log.Printf("mail to %s: %s", a.Email, url)
 			return nil
@@ -90,4 +97,31 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 		}
 	}()
 	return &stand{b, g, service, console}, nil
+}
+
+// typed is a Biopass at which Julie has typed, and somebody else as her. The
+// time that takes is made up.
+func typed(ctx context.Context, b *books.Books, ring *seal.Ring) (*adminui.Biopass, error) {
+	behind := 3 * time.Hour
+	clock := func() time.Time { return time.Now().Add(-behind) }
+	elapse := func(d time.Duration) { behind -= d }
+	s, err := fixture.Typing(b, ring, clock, slog.Default(), biopass.Policy{Trial: true})
+	if err != nil {
+		return nil, err
+	}
+	julie := "julie.tremblay@lucioles.example"
+	for _, one := range []struct {
+		hands uint64
+		why   biopass.Why
+		lines int
+	}{{0, biopass.WhyEnrol, 5}, {0, biopass.WhyAlways, 1}, {0, biopass.WhyAlways, 1}, {3, biopass.WhyAlways, 3}} {
+		if _, err := fixture.Type(ctx, s, fixture.NewHands(one.hands), elapse, julie, "desk", one.why, one.lines); err != nil {
+			return nil, err
+		}
+	}
+	link := func(ctx context.Context, app, user, by, via string) (string, time.Time, error) {
+		token, until, err := s.MakeLink(ctx, app, user, by, via)
+		return "https://" + app + ".example.com" + biopass.LinkPath + "?k=" + token, until, err
+	}
+	return &adminui.Biopass{Service: s, Link: link}, nil
 }

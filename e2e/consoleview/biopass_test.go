@@ -1,0 +1,36 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
+	"github.com/cadenas-gateway/cadenas/e2e"
+)
+
+// What Biopass keeps of a person, the link for another keyboard, and erasing.
+func TestBiopassOnThePageOfAPerson(t *testing.T) {
+	s, address := serve(t, options{connections: 20})
+	for _, view := range look() {
+		b := e2e.OpenBrowser(t, view)
+		signIn(t, s, b, fixture.Marie.Email)
+		person := address + "/people/julie.tremblay@lucioles.example"
+		b.Open(person)
+		b.See("#h-biopass")
+		b.See(".typing > li")
+		b.Fits()
+		axe(t, b, "person")
+		e2e.Eval[bool](b, `(document.querySelector("#h-biopass").scrollIntoView(), true)`)
+		b.Shot("biopass-person")
+		b.Go("form[action$='/biopass/link'] button")
+		b.See("input[readonly]")
+		b.Fits()
+		axe(t, b, "link")
+		b.Shot("biopass-link")
+		b.Open(person)
+		b.Go("form[action$='/biopass/erase'] button")
+		b.See("form[action$='/biopass/erase'] button")
+		b.Fits()
+		axe(t, b, "erase")
+		b.Shot("biopass-erase")
+	}
+}
