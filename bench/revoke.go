@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -119,20 +120,22 @@ func (c *caddy) verb(ctx context.Context, verb string, words map[string]string) 
 type visitor struct {
 	*http.Client
 	headers []string
+	// url is what is asked for; "" is the application's API.
+	url string
 }
 
 func (c *caddy) visitor(p person) visitor {
-	return visitor{&http.Client{
+	return visitor{Client: &http.Client{
 		Timeout: 20 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 4, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, c.http)
 		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, p.headers()}
+	}, headers: p.headers()}
 }
 
 func (v visitor) status(ctx context.Context) (int, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://app.localhost/api/children", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, cmp.Or(v.url, "http://app.localhost/api/children"), nil)
 	if err != nil {
 		return 0, err
 	}

@@ -37,8 +37,12 @@ type tally struct{ right, wrong atomic.Int64 }
 const said = 20
 
 // crowd is how many people a gate keeps in memory at most (gate.Options): as
-// many are met first, so that what is measured afterwards is full.
-const crowd = 100_000
+// many are met first, so that what is measured afterwards is full. Where there
+// was no time for it, each one met later may add as much as a person takes.
+const (
+	crowd  = 100_000
+	eachOne = 4.0 / 1024 // MiB
+)
 
 func (b *bench) soakFor(d time.Duration) error {
 	redis, err := b.startRedis()
@@ -123,14 +127,26 @@ func (s *soak) letIn(ctx context.Context, c *caddy) {
 	}
 }
 
-// keepOut has Julie ask, who waits on her device: she may not get in, whatever
+// keepOut has people ask who are not authorised: neither a device of Julie's
+// that nobody approved nor a user of whom nothing is known may get in, whatever
 // happens to Redis.
 func (s *soak) keepOut(ctx context.Context, c *caddy) {
-	v := c.visitor(s.b.held)
+	stranger := c.visitor(person{})
+	stranger.url = "http://header.localhost/"
+	known := c.visitor(s.b.known) // Marie is, but not there
+	known.url = "http://header.localhost/"
+	for _, v := range []*visitor{&stranger, &known} {
+		v.headers = append(v.headers, "Remote-User: nobody-knows")
+	}
+	waiting := c.visitor(s.b.held)
+	waiting.url = "http://app.localhost/"
+	waiting.headers = append(waiting.headers, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document")
 	for ctx.Err() == nil {
-		got, err := v.status(ctx)
-		s.mustBeOut(ctx, got, err, c.name+": somebody who waits")
-		pause(ctx, 20*time.Millisecond)
+		for who, v := range map[string]visitor{"an unknown user": stranger, "an unknown user on a known device": known, "somebody who waits": waiting} {
+			got, err := v.status(ctx)
+			s.mustBeOut(ctx, got, err, c.name+": "+who)
+			pause(ctx, 10*time.Millisecond)
+		}
 	}
 }
 

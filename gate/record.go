@@ -23,8 +23,13 @@ const writesPerBatch = 2000
 
 // dirty is what was seen and is not yet in store.
 type dirty struct {
+	// flush is held while some of it is being written.
+	flush   sync.Mutex
 	mu      sync.Mutex
 	pending map[personKey][]*pending
+	// writing is what is on its way to the store: who is judged anew meanwhile
+	// does not find it there yet.
+	writing map[personKey][]*pending
 	count   int
 	trouble bool
 }
@@ -69,6 +74,11 @@ func (g *Gate) saw(p *person, e *entry, now time.Time) {
 		return
 	}
 	w := &pending{Connection: e.connection, seen: e.connection.Last}
+	for _, sent := range g.dirty.writing[p.key] {
+		if w.ID == "" && sameConnection(sent.Connection, e.visit, policy) {
+			w.Connection, w.seen = sent.Connection, sent.Last
+		}
+	}
 	if w.ID == "" {
 		w.ID, w.First, w.fresh, w.Adopted = books.NewID(now), now, true, e.adopted
 		if k := p.known.Load(); k != nil && len(k.connections) >= g.opt.PerPerson {
@@ -119,13 +129,20 @@ func leastWorth(list []books.Connection) books.Connection {
 // Flush writes what was seen. What cannot be written is kept for the next
 // time; the error says why.
 func (g *Gate) Flush(ctx context.Context) error {
+	g.dirty.flush.Lock()
+	defer g.dirty.flush.Unlock()
 	g.dirty.mu.Lock()
 	work := g.dirty.pending
-	g.dirty.pending, g.dirty.count = nil, 0
+	g.dirty.pending, g.dirty.writing, g.dirty.count = nil, work, 0
 	g.dirty.mu.Unlock()
 	if len(work) == 0 {
 		return nil
 	}
+	defer func() {
+		g.dirty.mu.Lock()
+		g.dirty.writing = nil
+		g.dirty.mu.Unlock()
+	}()
 	byApp := map[string][]store.Write{}
 	var firstErr error
 	flush := func(app string) {

@@ -24,6 +24,9 @@ func (g *Gate) Run(ctx context.Context) error {
 	for _, name := range names {
 		g.feed(name)
 	}
+	// What was seen is written beside: a revocation must not wait for it.
+	var writing sync.WaitGroup
+	writing.Go(func() { every(ctx, flushEvery, g.flushLogged) })
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
@@ -32,10 +35,24 @@ func (g *Gate) Run(ctx context.Context) error {
 			g.heard(ctx, ev)
 		case <-ticker.C:
 			g.lookAway(ctx)
-			g.flushLogged(ctx)
 			g.recheckEnding(ctx)
 		case <-ctx.Done():
+			writing.Wait()
 			return g.last(ctx)
+		}
+	}
+}
+
+// every does something each period until ctx ends.
+func every(ctx context.Context, period time.Duration, do func(context.Context)) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			do(ctx)
+		case <-ctx.Done():
+			return
 		}
 	}
 }
