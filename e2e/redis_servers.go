@@ -80,7 +80,7 @@ func (n *RedisNode) Kill() {
 	n.process = nil
 }
 
-// Info waits until a section of the node's INFO has a text.
+// await waits until a section of the node's INFO has a text.
 func (n *RedisNode) await(section, text string) {
 	n.t.Helper()
 	Eventually(n.t, func() error {
@@ -88,7 +88,10 @@ func (n *RedisNode) await(section, text string) {
 		if err != nil {
 			return err
 		}
-		return whether(strings.Contains(info, text), n.Addr+" does not say "+text+": "+info)
+		if !strings.Contains(info, text) {
+			return fmt.Errorf("%s does not say %s: %s", n.Addr, text, info)
+		}
+		return nil
 	})
 }
 
@@ -194,7 +197,10 @@ func StartRedisCluster(t testing.TB) *RedisCluster {
 			if err != nil {
 				return err
 			}
-			return whether(strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_slots_ok:16384"), info)
+			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_slots_ok:16384") {
+				return fmt.Errorf("%s is not ready: %s", n.Addr, info)
+			}
+			return nil
 		})
 		if !n.Master() {
 			n.await("replication", "master_link_status:up")
