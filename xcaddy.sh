@@ -75,9 +75,11 @@ failed() {
 # need_ports asks before the build, not to keep anybody waiting for a refusal,
 # and after it: two Caddys can listen on one port without an error.
 need_ports() {
-	for port in 8080 8081 "${CADDY_ADMIN##*:}"; do
-		! taken "$port" || die "port $port is taken: end what listens there (another run? another Caddy?) and run this again. CADDY_ADMIN=localhost:2020 moves Caddy's own."
+	for port in 8080 8081; do
+		! taken "$port" || die "port $port is taken: end what listens there (another run? another Caddy?) and run this again. (8080 is the gate's and 8081 the demonstration's: Caddyfile.example names both.)"
 	done
+	port=${CADDY_ADMIN##*:}
+	! taken "$port" || die "port $port, Caddy's admin endpoint, is taken (another Caddy?): CADDY_ADMIN=localhost:2020 ./xcaddy.sh run takes another."
 }
 
 run() {

@@ -66,7 +66,11 @@ var (
 type DecidedError struct{ Ask AccessRequest }
 
 func (e *DecidedError) Error() string {
-	return fmt.Sprintf("access request %s was already %s by %s", e.Ask.Reference, e.Ask.State, e.Ask.Decision.By)
+	by := e.Ask.Decision.By
+	if e.Ask.Decision.At.IsZero() || by == "" { // being decided at this moment
+		return fmt.Sprintf("access request %s is %s already", e.Ask.Reference, e.Ask.State)
+	}
+	return fmt.Sprintf("access request %s was %s by %s on %s", e.Ask.Reference, e.Ask.State, by, e.Ask.Decision.At.Local().Format("2006-01-02 15:04"))
 }
 
 // ChangedError says that the request is no longer what the approver was

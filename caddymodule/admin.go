@@ -19,6 +19,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
@@ -70,6 +71,11 @@ type wordError struct{ msg string }
 
 func (e *wordError) Error() string { return e.msg }
 
+// unknownVerb is a verb that there is none of.
+type unknownVerb string
+
+func (v unknownVerb) Error() string { return fmt.Sprintf("there is no verb %q", string(v)) }
+
 func badWords(format string, args ...any) error { return &wordError{fmt.Sprintf(format, args...)} }
 
 func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
@@ -83,7 +89,7 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	verb := strings.TrimPrefix(r.URL.Path, "/cadenas/")
 	do, ok := verbs[verb]
 	if !ok {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("there is no verb %q", verb)}
+		return (&call{running: &running{app: app}, w: w}).fail(unknownVerb(verb))
 	}
 	if r.Method != http.MethodPost {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("use POST")}
@@ -107,7 +113,10 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer, err := do(r.Context(), c)
 	if err != nil {
-		return caddy.APIError{HTTPStatus: statusOf(err), Err: err}
+		return c.fail(err)
+	}
+	if !looks[verb] {
+		app.log.Info("done by command line", "verb", verb, "application", c.words["app"], "subject", c.subject(), "by", c.by.Who)
 	}
 	if answer == nil {
 		return nil // written already
@@ -116,12 +125,44 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(answer)
 }
 
+// looks are the verbs that change nothing; what the others did is logged.
+var looks = map[string]bool{
+	"applications": true, "requests": true, "connections": true, "rules": true, "padlock": true, "user": true, "users": true, "explain": true,
+	"activity": true, "export": true, "notify": true, "biopass": true, "admins": true, "devices": true, "places": true,
+}
+
+// subject is what a call is about, as its words name it.
+func (c *call) subject() string {
+	for _, word := range []string{"name", "user", "id", "email", "admin"} {
+		if v := c.words[word]; v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// fail answers with what went wrong. A mistake of who asks is theirs to read
+// and no error of the server's: Caddy would log every one that is returned.
+func (c *call) fail(err error) error {
+	status := statusOf(err)
+	if status >= http.StatusInternalServerError {
+		return caddy.APIError{HTTPStatus: status, Err: err}
+	}
+	c.running.app.log.Info("refused to the command line", "error", err)
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.WriteHeader(status)
+	return json.NewEncoder(c.w).Encode(map[string]string{"error": lang.Inert(err.Error(), 0)})
+}
+
 func statusOf(err error) int {
 	var words *wordError
 	var decided *approvals.DecidedError
+	var unknown unknownVerb
 	switch {
 	case errors.As(err, &words):
 		return http.StatusBadRequest
+	case errors.As(err, &unknown):
+		return http.StatusNotFound
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, approvals.ErrNotFound):
 		return http.StatusNotFound
 	case errors.As(err, &decided), errors.Is(err, gate.ErrPinned):

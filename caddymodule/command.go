@@ -37,8 +37,9 @@ Exit code 0: done; 1: refused or failed; 2: wrong words.`,
 				if len(args) > 0 {
 					return exit(exitWords, fmt.Errorf("there is no verb %q: `caddy cadenas --help` lists them", args[0]))
 				}
-				return cmd.Help()
+				return bare(cmd)
 			}
+			cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitWords, err) })
 		},
 	})
 }
@@ -52,6 +53,15 @@ func exit(code int, err error) error {
 	fmt.Fprintln(os.Stderr, "Error:", err)
 	os.Exit(code)
 	return nil
+}
+
+// bare answers a command that does nothing without a further word.
+func bare(cmd *cobra.Command) error {
+	cmd.SetOut(os.Stderr)
+	if err := cmd.Help(); err != nil {
+		return err
+	}
+	return exit(exitWords, fmt.Errorf("%s needs a further word", cmd.CommandPath()))
 }
 
 // spec is one verb at the command line.
@@ -100,7 +110,7 @@ func (s spec) command() *cobra.Command {
 			if len(args) > 0 {
 				return exit(exitWords, fmt.Errorf("%s does not know %q", cmd.CommandPath(), args[0]))
 			}
-			return cmd.Help()
+			return bare(cmd)
 		}
 		return cmd
 	}

@@ -345,12 +345,15 @@ func sayClosing(w io.Writer, b json.RawMessage) error {
 }
 
 func sayUser(w io.Writer, b json.RawMessage) error {
-	u, err := read[books.User](b)
+	u, err := read[treated](b)
 	if err != nil {
 		return err
 	}
 	var out strings.Builder
-	fmt.Fprintln(&out, lang.Inert(u.User, 0))
+	fmt.Fprintln(&out, lang.Inert(u.User.User, 0))
+	if !u.Seen {
+		fmt.Fprintln(&out, "  not seen yet: nobody of that name was here, and it counts when they come")
+	}
 	for _, x := range []struct {
 		word  string
 		marks map[string]books.Mark

@@ -26,7 +26,7 @@ func storeCommand() *cobra.Command {
 		if len(args) > 0 {
 			return exit(exitWords, fmt.Errorf("%s does not know %q", cmd.CommandPath(), args[0]))
 		}
-		return cmd.Help()
+		return bare(cmd)
 	}
 	stores.AddCommand(&cobra.Command{
 		Use: "copy <from> <to>", Short: "Copy everything from one store into another, empty one, and check it",
