@@ -25,7 +25,7 @@ func (h *house) types(hands uint64, user, device string, why biopass.Why, lines 
 
 func TestThePageOfAPersonSaysHowTheyStandWithBiopass(t *testing.T) {
 	h := build(t, fixture.Marie)
-	h.keep(h.plain("one", "julie", "desk"))
+	h.keep(h.plain("julie", "desk"))
 	b := h.signIn(fixture.Marie.Email)
 	if a := b.get("/people/julie"); !strings.Contains(a.body, "No prints yet.") {
 		t.Error("before the first print")
@@ -52,7 +52,7 @@ func TestThePageOfAPersonSaysHowTheyStandWithBiopass(t *testing.T) {
 
 func TestAnAdminMakesALinkForAnotherKeyboard(t *testing.T) {
 	h := build(t, fixture.Marie)
-	h.keep(h.plain("one", "julie", "desk"))
+	h.keep(h.plain("julie", "desk"))
 	julie := books.User{User: "julie", Name: "Julie Tremblay", Email: "julie@lucioles.example", Language: "fr"}
 	h.put(store.Write{Key: h.books.Users.Key("julie"), Value: books.Encode(julie)})
 	b := h.signIn(fixture.Marie.Email)
@@ -81,7 +81,7 @@ func TestAnAdminMakesALinkForAnotherKeyboard(t *testing.T) {
 
 func TestAnAdminExportsAndErasesWhatBiopassKeeps(t *testing.T) {
 	h := build(t, fixture.Marie)
-	h.keep(h.plain("one", "julie", "desk"))
+	h.keep(h.plain("julie", "desk"))
 	h.types(0, "julie", "desk", biopass.WhyEnrol, 5)
 	b := h.signIn(fixture.Marie.Email)
 	a := b.get("/people/julie/biopass.json")
@@ -119,7 +119,7 @@ func TestAnAdminExportsAndErasesWhatBiopassKeeps(t *testing.T) {
 
 func TestThreat_L23_AnAdminOfAnotherApplicationSeesNoPrints(t *testing.T) {
 	h := build(t, fixture.Marie, books.Admin{Email: "pay@lucioles.example", Name: "Payroll", Applications: []string{"pay"}})
-	one, two := h.plain("one", "julie", "desk"), h.plain("two", "julie", "desk")
+	one, two := h.plain("julie", "desk"), h.plain("two", "julie", "desk")
 	two.Application = "pay"
 	h.keep(one, two)
 	h.types(0, "julie", "desk", biopass.WhyEnrol, 5)

@@ -60,7 +60,7 @@ func topicOf(key string) string {
 	switch kind {
 	case "ask", "ask-live":
 		return "requests"
-	case "connection", "connection-of":
+	case "connection", "recorded":
 		return "connections"
 	case "padlock":
 		return "padlock"

@@ -96,7 +96,7 @@ func (v *visit) connectionsOf(user string) (int, error) {
 	n := 0
 	for _, app := range v.applications() {
 		entries, err := v.Books.Store.Range(v.ctx(), store.Query{
-			Prefix: books.Prefix(app, "connection-of", user), Limit: personConnections, KeysOnly: true,
+			Prefix: books.Prefix(app, "connection", user), Limit: personConnections, KeysOnly: true,
 		})
 		if err != nil {
 			return 0, err

@@ -22,9 +22,9 @@ func (h *house) keep(list ...books.Connection) {
 	}
 }
 
-func (h *house) plain(id, user, device string) books.Connection {
+func (h *house) plain(user, device string) books.Connection {
 	return books.Connection{
-		ID: id, User: user, Application: "register", First: h.now.Add(-time.Hour), Last: h.now.Add(-time.Minute), Count: 1,
+		ID: books.NewConnectionID(h.now.Add(-time.Hour), user), User: user, Application: "register", First: h.now.Add(-time.Hour), Last: h.now.Add(-time.Minute), Count: 1,
 		Device:  access.Device{ID: device, Kind: access.Tablet, Label: "Android tablet"},
 		Browser: access.Browser{Family: "Chrome", Platform: "Android"}, Place: access.Place{City: "Laval", Country: "CA"}, Answer: access.LetIn,
 	}
@@ -32,9 +32,9 @@ func (h *house) plain(id, user, device string) books.Connection {
 
 func TestThreat_L14_WhatIsFilteredIsExportedWithoutFormulas(t *testing.T) {
 	h := build(t, fixture.Marie, fixture.Paul)
-	evil := h.plain("one", "=cmd()", "d1")
+	evil := h.plain("=cmd()", "d1")
 	evil.Place.City = "@SUM(1)"
-	h.keep(evil, h.plain("two", "fatou", "d2"))
+	h.keep(evil, h.plain("fatou", "d2"))
 	b := h.signIn(fixture.Paul.Email)
 	a := b.get("/connections.csv?app=register&window=all")
 	rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
@@ -61,7 +61,7 @@ func TestThreat_L14_WhatIsFilteredIsExportedWithoutFormulas(t *testing.T) {
 func TestAPersonIsRemovedWithAllThatTheyMay(t *testing.T) {
 	h := build(t, fixture.Marie, fixture.Paul)
 	ctx := t.Context()
-	h.keep(h.plain("one", "julie", "d1"), h.plain("two", "fatou", "d1"))
+	h.keep(h.plain("julie", "d1"), h.plain("fatou", "d1"))
 	login := books.Login{ID: "l1", Application: "register", State: books.LoginBound, Person: access.Person{User: "julie"}}
 	writes := append(h.books.Logins.Put(login), h.books.Rules.Put(access.Rule{ID: "r1", User: "julie", Application: "register", Effect: access.Allow}))
 	if err := h.st.Apply(ctx, store.Batch{Writes: writes}); err != nil {
@@ -97,8 +97,8 @@ func TestAPersonIsRemovedWithAllThatTheyMay(t *testing.T) {
 func TestASharedTabletIsNamedAllowedAndForgotten(t *testing.T) {
 	h := build(t, fixture.Marie, fixture.Paul)
 	h.close("register")
-	julie, fatou := h.plain("one", "julie", "tablet"), h.plain("two", "fatou", "tablet")
-	h.keep(julie, fatou, h.plain("three", "samuel", "own"))
+	julie, fatou := h.plain("julie", "tablet"), h.plain("fatou", "tablet")
+	h.keep(julie, fatou, h.plain("samuel", "own"))
 	b := h.signIn(fixture.Paul.Email)
 	if a := b.get("/devices"); !strings.Contains(a.body, "d-tablet") || strings.Contains(a.body, "d-own") {
 		t.Fatalf("shared devices: %s", a.body)
@@ -125,13 +125,13 @@ func TestASharedTabletIsNamedAllowedAndForgotten(t *testing.T) {
 
 func TestTheBackupIsForAdminsOfAllAndSaysSo(t *testing.T) {
 	h := build(t, fixture.Marie, fixture.Paul)
-	h.keep(h.plain("one", "julie", "d1"))
+	h.keep(h.plain("julie", "d1"))
 	if a := h.signIn(fixture.Paul.Email).post("/settings/backup"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an admin of one application: %d", a.StatusCode)
 	}
 	b := h.signIn(fixture.Marie.Email)
 	a := b.post("/settings/backup")
-	if a.StatusCode != http.StatusOK || !strings.Contains(a.Header.Get("Content-Disposition"), ".backup") || !strings.Contains(a.body, "cadenas backup 1") {
+	if a.StatusCode != http.StatusOK || !strings.Contains(a.Header.Get("Content-Disposition"), ".backup") || !strings.Contains(a.body, "cadenas backup 2") {
 		t.Errorf("%d %v", a.StatusCode, a.Header)
 	}
 	if a := b.get("/activity"); !strings.Contains(a.body, "downloaded a backup") {

@@ -55,7 +55,7 @@ func TestADeviceIsNamedAndForgotten(t *testing.T) {
 	h.close("register")
 	c := h.connection("one", nil)
 	b := h.signIn(fixture.Marie.Email)
-	b.post("/columns/move", "app", "register", "move", "in", "out", "one")
+	b.post("/columns/move", "app", "register", "move", "in", "out", c.ID)
 	if a := b.post("/people/julie/devices/"+c.Device.ID+"/name", "name", "La tablette des poupons"); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("naming: %d", a.StatusCode)
 	}
@@ -170,19 +170,19 @@ func TestX13_AConnectionIsExplained(t *testing.T) {
 	h := build(t, fixture.Marie)
 	c := h.connection("one", nil)
 	b := h.signIn(fixture.Marie.Email)
-	open := b.get("/explain/register/one")
+	open := b.get("/explain/register/" + c.ID)
 	if !strings.Contains(open.body, "The padlock is open") || !strings.Contains(open.body, "padlock open; closed it would be approval") {
 		t.Error("with the padlock open it says what a closed one would do")
 	}
 	h.close("register")
-	closed := b.get("/explain/register/one")
+	closed := b.get("/explain/register/" + c.ID)
 	for _, want := range []string{"The person is not locked.", "No rule is about this connection.", "new device, place and browser"} {
 		if !strings.Contains(closed.body, want) {
 			t.Errorf("closed: it lacks %q", want)
 		}
 	}
 	b.post("/columns/move", "app", "register", "move", "in", "out", c.ID)
-	if a := b.get("/explain/register/one"); !strings.Contains(a.body, "A rule decides.") || !strings.Contains(a.body, "Let in <bdi>julie</bdi>") && !strings.Contains(a.body, "Let in julie") {
+	if a := b.get("/explain/register/" + c.ID); !strings.Contains(a.body, "A rule decides.") || !strings.Contains(a.body, "Let in <bdi>julie</bdi>") && !strings.Contains(a.body, "Let in julie") {
 		t.Error("authorised: it names the rule")
 	}
 }

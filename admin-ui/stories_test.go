@@ -27,7 +27,7 @@ func (h *house) put(writes ...store.Write) {
 // connection is one of Julie's in the register.
 func (h *house) connection(id string, change func(*books.Connection)) books.Connection {
 	c := books.Connection{
-		ID: id, User: "julie", Application: "register", First: h.now, Last: h.now, Count: 1,
+		User: "julie", Application: "register", First: h.now, Last: h.now, Count: 1,
 		Device:  access.Device{ID: "device-" + id, Kind: access.Tablet, Label: "Android tablet"},
 		Browser: access.Browser{Family: "Chrome", Platform: "Android"},
 		Place:   access.Place{Name: "Office"},
@@ -35,7 +35,8 @@ func (h *house) connection(id string, change func(*books.Connection)) books.Conn
 	if change != nil {
 		change(&c)
 	}
-	h.put(h.books.Connections.Put(c)...)
+	c.ID = books.NewConnectionID(h.now, c.User)
+	h.put(append(h.books.Connections.Put(c), h.books.Connections.Recorded(c.Application, h.now))...)
 	return c
 }
 
@@ -172,13 +173,15 @@ func TestC14_TheGridLooksBackAsFarAsAsked(t *testing.T) {
 func TestTheGridSearchesFiltersSortsAndPages(t *testing.T) {
 	h := build(t, fixture.Marie)
 	h.close("register")
+	name := map[string]string{}
 	for i := range 70 {
-		h.connection(fmt.Sprintf("c%02d", i), func(c *books.Connection) {
+		c := h.connection(fmt.Sprintf("c%02d", i), func(c *books.Connection) {
 			c.User, c.Last, c.Count = fmt.Sprint("user", i%7), h.now.Add(-time.Duration(i)*time.Minute), uint64(i) //nolint:gosec // small
 			c.Browser.Family = []string{"Chrome", "Safari"}[i%2]
 			c.Place = access.Place{City: []string{"Laval", "Lyon"}[i%2], Country: []string{"CA", "FR"}[i%2]}
 			c.Device.Kind = access.Kinds[i%4]
 		})
+		name[c.ID] = fmt.Sprintf("c%02d", i)
 	}
 	h.put(store.Write{Key: h.books.Users.Key("user3"), Value: books.Encode(books.User{User: "user3", Name: "Zoé Ångström"})})
 	allowed := access.Rule{ID: "r", User: "user0", Application: "register", Effect: access.Allow, Place: access.PlaceKey{City: "Laval"}}
@@ -207,8 +210,8 @@ func TestTheGridSearchesFiltersSortsAndPages(t *testing.T) {
 	}
 	ids := func(query string) []string {
 		var list []string
-		for _, m := range regexp.MustCompile(`id="c-(c\d\d)"`).FindAllStringSubmatch(b.get("/connections?app=register&window=all"+query).body, -1) {
-			list = append(list, m[1])
+		for _, m := range regexp.MustCompile(`id="c-([^"]+)"`).FindAllStringSubmatch(b.get("/connections?app=register&window=all"+query).body, -1) {
+			list = append(list, name[m[1]])
 		}
 		return list
 	}
@@ -229,18 +232,18 @@ func TestTheGridSearchesFiltersSortsAndPages(t *testing.T) {
 func TestC15_ThePadlockIsTurnedWithAPreviewByName(t *testing.T) {
 	h := build(t, fixture.Marie)
 	known := h.connection("known", nil)
-	h.connection("old", func(c *books.Connection) { c.User, c.Adopted = "samuel", true })
+	old := h.connection("old", func(c *books.Connection) { c.User, c.Adopted = "samuel", true })
 	b := h.signIn(fixture.Marie.Email)
 	preview := b.get("/padlock/register/close")
-	for _, want := range []string{"1 person would be stopped", "samuel", "for the first time", `value="old"`, "sign-in never seen"} {
+	for _, want := range []string{"1 person would be stopped", "samuel", "for the first time", `value="` + old.ID + `"`, "sign-in never seen"} {
 		if !strings.Contains(preview.body, want) {
 			t.Errorf("the preview lacks %q", want)
 		}
 	}
-	if a := b.post("/padlock/register/close", "also", "old"); a.StatusCode != http.StatusSeeOther {
+	if a := b.post("/padlock/register/close", "also", old.ID); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("closing: %d", a.StatusCode)
 	}
-	old, err := h.books.Connections.Get(t.Context(), "register", "old")
+	old, err := h.books.Connections.Get(t.Context(), "register", old.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +297,7 @@ func TestC18_ArrowsMoveConnections(t *testing.T) {
 	if strings.Count(page.body, `name="out" value=`) != 2 || strings.Count(page.body, `name="in" value=`) != 0 {
 		t.Fatal("both stand on the left")
 	}
-	a := b.post("/columns/move", "app", "register", "move", "in", "out", "one", "back", "/columns?app=register")
+	a := b.post("/columns/move", "app", "register", "move", "in", "out", one.ID, "back", "/columns?app=register")
 	if a.StatusCode != http.StatusSeeOther || h.answer(one) != access.LetIn || h.answer(two) != access.Approval {
 		t.Fatalf("one moved: %d, %s, %s", a.StatusCode, h.answer(one), h.answer(two))
 	}
@@ -316,7 +319,7 @@ func TestC18_ArrowsMoveConnections(t *testing.T) {
 	if h.answer(one) != access.LetIn || h.answer(two) != access.LetIn {
 		t.Errorf("all to the right: %s, %s", h.answer(one), h.answer(two))
 	}
-	b.post("/columns/move", "app", "register", "move", "out", "in", "two")
+	b.post("/columns/move", "app", "register", "move", "out", "in", two.ID)
 	if h.answer(one) != access.LetIn || h.answer(two) != access.Approval {
 		t.Errorf("two back to the left: %s, %s", h.answer(one), h.answer(two))
 	}
@@ -341,7 +344,7 @@ func TestC18_MoreThanTenAreShownFirst(t *testing.T) {
 	if a.StatusCode != http.StatusOK || !strings.Contains(a.body, "Authorise 12 connections?") || h.answer(list[0]) == access.LetIn {
 		t.Fatalf("asked first: %d", a.StatusCode)
 	}
-	if n := strings.Count(a.body, `name="out" value="c`); n != 12 {
+	if n := strings.Count(a.body, `name="out" value="0`); n != 12 {
 		t.Errorf("%d are listed", n)
 	}
 	ids := []string{"app", "register", "move", "in", "sure", "1"}
@@ -359,11 +362,11 @@ func TestC18_MoreThanTenAreShownFirst(t *testing.T) {
 func TestC19_TheColumnsOfOnePerson(t *testing.T) {
 	h := build(t, fixture.Marie)
 	h.close("register")
-	h.connection("hers", nil)
+	hers := h.connection("hers", nil)
 	other := h.connection("others", func(c *books.Connection) { c.User = "samuel" })
 	b := h.signIn(fixture.Marie.Email)
 	a := b.get("/columns?app=register&person=julie")
-	if !strings.Contains(a.body, `value="hers"`) || strings.Contains(a.body, `value="others"`) {
+	if !strings.Contains(a.body, `value="`+hers.ID+`"`) || strings.Contains(a.body, `value="`+other.ID+`"`) {
 		t.Error("only hers are shown")
 	}
 	b.post("/columns/move", "app", "register", "person", "julie", "move", "all-in")

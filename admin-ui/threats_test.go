@@ -227,7 +227,7 @@ func TestThreat_L14_WhatStrangersTypeIsInert(t *testing.T) {
 	nasty := `=cmd|'/c calc'!A1<script>alert(1)</script>{env.HOME}"onload="x` + "\u202eevil\r\nX: y"
 	u := books.User{User: "u" + nasty, Name: nasty, Email: nasty}
 	c := books.Connection{
-		ID: books.NewID(h.now), User: u.User, Application: "register", First: h.now, Last: h.now, Count: 1,
+		ID: books.NewConnectionID(h.now, u.User), User: u.User, Application: "register", First: h.now, Last: h.now, Count: 1,
 		Device:  access.Device{ID: "d", Kind: access.Other, Label: nasty},
 		Browser: access.Browser{Family: nasty, Platform: nasty},
 		Place:   access.Place{City: nasty, Country: "CA", Owner: nasty},
@@ -273,7 +273,7 @@ func TestThreat_L23_AnAdminOfOneApplicationSeesNoOther(t *testing.T) {
 	h := build(t, fixture.Marie, fixture.Paul) // Paul looks after the register
 	asks := h.fill(24, 8)                      // every fourth asks for the pay
 	secret := books.Connection{
-		ID: books.NewID(h.now), User: "only.in.pay@lucioles.example", Application: "pay", First: h.now, Last: h.now,
+		ID: books.NewConnectionID(h.now, "only.in.pay@lucioles.example"), User: "only.in.pay@lucioles.example", Application: "pay", First: h.now, Last: h.now,
 		Device: access.Device{ID: "pay-device", Label: "Mac"}, Browser: access.Browser{Family: "Safari"}, Place: access.Place{Name: "Office"},
 	}
 	rule := access.Rule{ID: "r-pay", User: secret.User, Application: "pay", Device: "pay-device", Effect: access.Allow, Author: "marie@lucioles.example", Created: h.now}

@@ -178,7 +178,7 @@ func TestAUserLetsThemselfInWhereThePolicyNamesAChannel(t *testing.T) {
 			users: "email", channel: "",
 			prepare: func(t *testing.T, s *Service) {
 				long := time.Now().Add(-90 * 24 * time.Hour)
-				old := books.Connection{ID: books.NewID(long), User: "julie", Application: app, First: long, Last: long}
+				old := books.Connection{ID: books.NewConnectionID(long, "julie"), User: "julie", Application: app, First: long, Last: long}
 				if err := s.st.Apply(t.Context(), store.Batch{Writes: s.conf.Books.Connections.Put(old)}); err != nil {
 					t.Fatal(err)
 				}

@@ -53,7 +53,7 @@ func user(i int) string { return fmt.Sprintf("u%06d", i) }
 func (b *bench) connection(i int, began time.Time) books.Connection {
 	at := began.Add(time.Duration(i) * time.Millisecond)
 	return books.Connection{
-		ID: books.NewID(at), User: user(i % b.people), Application: "header",
+		ID: books.NewConnectionID(at, user(i%b.people)), User: user(i % b.people), Application: "header",
 		Device:  access.Device{ID: fmt.Sprintf("device-%014d", i), Kind: access.Computer, Label: "Linux computer"},
 		Browser: access.Browser{Family: "Chrome", Platform: "Linux", Version: "156"},
 		Place:   access.Place{City: "Laval", Region: "QC", Country: "CA"},
@@ -73,6 +73,7 @@ func (b *bench) fill(path string) error {
 	var writes []store.Write
 	flush := func() error {
 		err := st.Apply(b.ctx, store.Batch{Writes: writes})
+		bk.Connections.Wrote(writes)
 		writes = writes[:0:0]
 		return err
 	}
@@ -214,6 +215,7 @@ func (b *bench) learning() error {
 	for i := range batch {
 		c := b.connection(i, began)
 		c.User = user(i)
+		c.ID = books.NewConnectionID(c.First, c.User)
 		if _, err := g.Check(b.ctx, c.Visit(), gate.Circumstance{}); err != nil {
 			return err
 		}

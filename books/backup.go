@@ -19,7 +19,7 @@ import (
 
 // backupKind is the first line of a backup; a file without it is none of
 // ours.
-const backupKind = "cadenas backup 1"
+const backupKind = "cadenas backup 2"
 
 // ErrBackup says that a file is no backup, or not a whole one.
 var ErrBackup = errors.New("not a whole backup of Cadenas")
@@ -32,7 +32,7 @@ type backupHead struct {
 }
 
 type backupItem struct {
-	K string `cbor:"k,omitempty"`
+	K []byte `cbor:"k,omitempty"`
 	V []byte `cbor:"v,omitempty"`
 	// Sum is the SHA-256 of all items before it; only in the last one.
 	Sum string `cbor:"sum,omitempty"`
@@ -76,7 +76,7 @@ func Backup(ctx context.Context, st store.Store, w io.Writer, now time.Time) (in
 				if leftOut(e.Key) {
 					continue
 				}
-				if err := enc.Encode(backupItem{K: e.Key, V: e.Value}); err != nil {
+				if err := enc.Encode(backupItem{K: []byte(e.Key), V: e.Value}); err != nil {
 					return n, err
 				}
 				n++
@@ -105,9 +105,10 @@ func Restore(ctx context.Context, st store.Store, r io.Reader) (int, error) {
 	wanted := map[string]bool{}
 	byPartition := map[string][]store.Write{}
 	for _, it := range items {
-		wanted[it.K] = true
-		p := store.Partition(it.K)
-		byPartition[p] = append(byPartition[p], store.Write{Key: it.K, Value: it.V})
+		key := string(it.K)
+		wanted[key] = true
+		p := store.Partition(key)
+		byPartition[p] = append(byPartition[p], store.Write{Key: key, Value: it.V})
 	}
 	partitions, err := st.Partitions(ctx)
 	if err != nil {
@@ -121,7 +122,7 @@ func Restore(ctx context.Context, st store.Store, r io.Reader) (int, error) {
 				return 0, err
 			}
 			for _, e := range entries {
-				if !leftOut(e.Key) && !wanted[e.Key] {
+				if !leftOut(e.Key) && !isPlace(e.Key) && !wanted[e.Key] {
 					byPartition[p] = append(byPartition[p], store.Write{Key: e.Key})
 				}
 			}
@@ -163,10 +164,11 @@ func readBackup(r io.Reader) ([]backupItem, error) {
 			}
 			return items, nil
 		}
-		if store.Partition(it.K) == "" || leftOut(it.K) {
+		key := string(it.K)
+		if store.Partition(key) == "" || leftOut(key) {
 			return nil, ErrBackup
 		}
-		if it.K == FormatKey() {
+		if key == FormatKey() {
 			if err := Readable(it.V); err != nil {
 				return nil, err
 			}

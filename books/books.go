@@ -46,7 +46,7 @@ func New(st store.Store) *Books {
 		Store:       st,
 		Users:       Users{st},
 		Rules:       Rules{st},
-		Connections: Connections{st},
+		Connections: Connections{st, &placeTable{}},
 		Logins:      Logins{st},
 		Devices:     Devices{st},
 		Padlocks:    Padlocks{st},

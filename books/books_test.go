@@ -71,7 +71,7 @@ func TestAConnectionComesBackAsItWas(t *testing.T) {
 	b := books.New(memory.New())
 	at := time.Unix(1_795_000_000, 0)
 	c := books.Connection{
-		ID: books.NewID(at), User: "julie", Application: "register", First: at, Last: at.Add(time.Hour), Count: 7,
+		ID: books.NewConnectionID(at, "julie"), User: "julie", Application: "register", First: at, Last: at.Add(time.Hour), Count: 7,
 		Device:  access.Device{ID: "d1", Kind: access.Tablet, Label: "Android tablet"},
 		Browser: access.Browser{Family: "Chrome", Platform: "Android", Version: "140"},
 		Place: access.Place{

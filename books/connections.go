@@ -2,7 +2,9 @@ package books
 
 import (
 	"context"
-	"net/netip"
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -12,7 +14,7 @@ import (
 // Connection is the five together, with when they were seen and what was
 // last answered. It is never a TCP socket.
 type Connection struct {
-	// ID sorts by the time the connection was first seen.
+	// ID is of NewConnectionID.
 	ID          string
 	User        string
 	Application string
@@ -41,126 +43,124 @@ func (c Connection) Visit() access.Visit {
 	return access.Visit{User: c.User, Application: c.Application, Device: c.Device, Browser: c.Browser, Place: c.Place}
 }
 
-// record is a connection in store: numbered fields, so that a million of
-// them stay small.
-type record struct {
-	User     string        `cbor:"1,keyasint"`
-	Device   string        `cbor:"2,keyasint,omitempty"`
-	Kind     access.Kind   `cbor:"3,keyasint,omitempty"`
-	Label    string        `cbor:"4,keyasint,omitempty"`
-	Family   string        `cbor:"5,keyasint,omitempty"`
-	Platform string        `cbor:"6,keyasint,omitempty"`
-	Version  string        `cbor:"7,keyasint,omitempty"`
-	Name     string        `cbor:"8,keyasint,omitempty"`
-	NameFor  string        `cbor:"9,keyasint,omitempty"`
-	City     string        `cbor:"10,keyasint,omitempty"`
-	Region   string        `cbor:"11,keyasint,omitempty"`
-	Country  string        `cbor:"12,keyasint,omitempty"`
-	Owner    string        `cbor:"13,keyasint,omitempty"`
-	Address  []byte        `cbor:"14,keyasint,omitempty"`
-	Point    []float32     `cbor:"15,keyasint,omitempty"`
-	Private  bool          `cbor:"16,keyasint,omitempty"`
-	First    int64         `cbor:"17,keyasint"`
-	Last     int64         `cbor:"18,keyasint"`
-	Count    uint64        `cbor:"19,keyasint"`
-	Answer   access.Answer `cbor:"20,keyasint,omitempty"`
-	Shadow   access.Answer `cbor:"21,keyasint,omitempty"`
-	Step     access.Step   `cbor:"22,keyasint,omitempty"`
-	New      []access.Part `cbor:"23,keyasint,omitempty"`
-	Adopted  bool          `cbor:"24,keyasint,omitempty"`
-
-	Unknown
+// Connections is the book of connections. In an application's partition it
+// keeps, of each connection, the record
+//
+//	connection/<user>/<mark> -> record, see pack
+//
+// so that what is known of a user is read in one range, and a line in the index
+// by last visit (see Seen). Both keys hold bytes, not text. All writes of
+// visits are quiet: Recorded tells those who watch, once for many of them.
+type Connections struct {
+	st     store.Store
+	places *placeTable
 }
 
-func pack(c Connection) record {
-	r := record{
-		User: c.User, Device: c.Device.ID, Kind: c.Device.Kind, Label: c.Device.Label,
-		Family: c.Browser.Family, Platform: c.Browser.Platform, Version: c.Browser.Version,
-		Name: c.Place.Name, NameFor: c.Place.NameFor, City: c.Place.City, Region: c.Place.Region,
-		Country: c.Place.Country, Owner: c.Place.Owner, Private: c.Place.Private,
-		First: c.First.Unix(), Last: c.Last.Unix(), Count: c.Count,
-		Answer: c.Answer, Shadow: c.Shadow, Step: c.Step, New: c.New, Adopted: c.Adopted, Unknown: c.Unknown,
-	}
-	if c.Place.Address.IsValid() {
-		r.Address = c.Place.Address.AsSlice()
-	}
-	if c.Place.Located {
-		r.Point = []float32{float32(c.Place.Latitude), float32(c.Place.Longitude)}
-	}
-	return r
+// Put keeps a connection and its line in the index by last visit. Writes of one
+// batch must be one application's. Its identifier is of NewConnectionID.
+func (b Connections) Put(c Connection) []store.Write {
+	m := c.mark()
+	return append(b.record(c, m), seenWrite(c, m))
 }
 
-func unpack(application, id string, r record) Connection {
-	c := Connection{
-		ID: id, User: r.User, Application: application,
-		Device:  access.Device{ID: r.Device, Kind: r.Kind, Label: r.Label},
-		Browser: access.Browser{Family: r.Family, Platform: r.Platform, Version: r.Version},
-		Place: access.Place{
-			Name: r.Name, NameFor: r.NameFor, City: r.City, Region: r.Region,
-			Country: r.Country, Owner: r.Owner, Private: r.Private,
-		},
-		First: time.Unix(r.First, 0), Last: time.Unix(r.Last, 0), Count: r.Count,
-		Answer: r.Answer, Shadow: r.Shadow, Step: r.Step, New: r.New, Adopted: r.Adopted, Unknown: r.Unknown,
-	}
-	if a, ok := netip.AddrFromSlice(r.Address); ok {
-		c.Place.Address = a
-	}
-	if len(r.Point) == 2 {
-		c.Place.Located = true
-		c.Place.Latitude, c.Place.Longitude = float64(r.Point[0]), float64(r.Point[1])
-	}
-	return c
-}
-
-// Connections is the book of connections.
-type Connections struct{ st store.Store }
-
-// Put keeps a connection, its place in its user's list and its line in the
-// index by last visit. Writes of one batch must be one application's.
-func (Connections) Put(c Connection) []store.Write {
-	return []store.Write{
-		{Key: Key(c.Application, "connection", c.ID), Value: Encode(pack(c))},
-		{Key: Key(c.Application, "connection-of", c.User, c.ID), Value: []byte{1}},
-		seenWrite(c),
-	}
-}
-
-// Touch is Put for a connection whose place in the list is there already;
-// before is when it was last seen as stored, where the index has it.
-func (Connections) Touch(c Connection, before time.Time) []store.Write {
-	writes := []store.Write{{Key: Key(c.Application, "connection", c.ID), Value: Encode(pack(c))}}
-	if seenPart(before) != seenPart(c.Last) {
-		writes = append(writes, store.Write{Key: seenKey(c.Application, before, c.ID)}, seenWrite(c))
+// Touch is Put for a connection that is kept already; before is when it was
+// last seen as stored, where the index has it.
+func (b Connections) Touch(c Connection, before time.Time) []store.Write {
+	m := c.mark()
+	writes := b.record(c, m)
+	if seenSecond(before) != seenSecond(c.Last) {
+		writes = append(writes, store.Write{Key: seenKey(c.Application, before, m), Quiet: true}, seenWrite(c, m))
 	}
 	return writes
 }
 
-// Delete forgets a connection.
+// record writes a connection, and the words of its place where they may not be
+// in store yet.
+func (b Connections) record(c Connection, m mark) []store.Write {
+	writes := make([]store.Write, 0, 4)
+	var code placeCode
+	if w := wordsOf(c.Place); w != (placeWords{}) {
+		code = b.places.code(w)
+		if key := placeKey(c.Application, code); !b.places.isKept(key) {
+			writes = append(writes, store.Write{Key: key, Value: Encode(w), Quiet: true})
+		}
+	}
+	return append(writes, store.Write{Key: connectionKey(c.Application, c.User, m), Value: pack(c, m, code), Quiet: true})
+}
+
+// Delete forgets a connection. Its record's deletion is not quiet: what was
+// decided of its user is forgotten with it.
 func (Connections) Delete(c Connection) []store.Write {
+	m := c.mark()
 	return []store.Write{
-		{Key: Key(c.Application, "connection", c.ID)},
-		{Key: Key(c.Application, "connection-of", c.User, c.ID)},
-		{Key: seenKey(c.Application, c.Last, c.ID)},
+		{Key: connectionKey(c.Application, c.User, m)},
+		{Key: seenKey(c.Application, c.Last, m), Quiet: true},
 	}
 }
 
+// Recorded ends a batch of Put and Touch: the one write of it that a watch is
+// told of.
+func (Connections) Recorded(application string, now time.Time) store.Write {
+	return store.Write{Key: Key(application, "recorded"), Value: Encode(now)}
+}
+
+// Wrote takes note that writes of Put and Touch were carried out, so that the
+// next ones say less.
+func (b Connections) Wrote(writes []store.Write) {
+	for _, w := range writes {
+		if isPlace(w.Key) {
+			b.places.keep(w.Key)
+		}
+	}
+}
+
+// Forget is for whoever learns that the store may have lost writes: what was
+// noted by Wrote is written again.
+func (b Connections) Forget() { b.places.forget() }
+
 // Get returns one connection, or store.ErrNotFound.
 func (b Connections) Get(ctx context.Context, application, id string) (Connection, error) {
-	r, err := Get[record](ctx, b.st, Key(application, "connection", id))
-	return unpack(application, id, r), err
+	m, user, ok := cutID(id)
+	if !ok {
+		return Connection{}, store.ErrNotFound
+	}
+	return b.get(ctx, application, user, m)
+}
+
+func (b Connections) get(ctx context.Context, application, user string, m mark) (Connection, error) {
+	value, err := b.st.Get(ctx, connectionKey(application, user, m))
+	if err != nil {
+		return Connection{}, err
+	}
+	return b.read(ctx, application, user, m, value)
+}
+
+func (b Connections) read(ctx context.Context, application, user string, m mark, value []byte) (Connection, error) {
+	c, code, placed, err := unpack(application, user, m, value)
+	if err == nil && placed {
+		err = b.placeOf(ctx, application, code, &c.Place)
+	}
+	if err != nil {
+		return Connection{}, fmt.Errorf("reading a connection of %s: %w", application, err)
+	}
+	return c, nil
 }
 
 // Of returns up to limit of a user's connections in an application, newest
 // first seen first.
 func (b Connections) Of(ctx context.Context, application, user string, limit int) ([]Connection, error) {
-	prefix := Prefix(application, "connection-of", user)
-	entries, err := b.st.Range(ctx, store.Query{Prefix: prefix, Reverse: true, Limit: limit, KeysOnly: true})
+	prefix := Prefix(application, "connection", user)
+	entries, err := b.st.Range(ctx, store.Query{Prefix: prefix, Reverse: true, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
 	list := make([]Connection, 0, len(entries))
 	for _, e := range entries {
-		c, err := b.Get(ctx, application, e.Key[len(prefix):])
+		m, ok := markAt(e.Key, len(prefix))
+		if !ok {
+			continue
+		}
+		c, err := b.read(ctx, application, user, m, e.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -169,11 +169,76 @@ func (b Connections) Of(ctx context.Context, application, user string, limit int
 	return list, nil
 }
 
-// Each hands every connection of an application to do, newest first seen
-// first, until it returns false.
+// Each hands every connection of an application to do, user by user in the
+// order of their keys, each one's oldest first seen first, until it returns
+// false.
 func (b Connections) Each(ctx context.Context, application string, do func(c Connection) bool) error {
 	prefix := Prefix(application, "connection")
-	return Each(ctx, b.st, store.Query{Prefix: prefix, Reverse: true}, func(key string, r record) bool {
-		return do(unpack(application, key[len(prefix):], r))
-	})
+	q := store.Query{Prefix: prefix, Limit: 1000}
+	for {
+		entries, err := b.st.Range(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			user, m, ok := connectionAt(e.Key, len(prefix))
+			if !ok {
+				continue
+			}
+			c, err := b.read(ctx, application, user, m, e.Value)
+			if err != nil {
+				return err
+			}
+			if !do(c) {
+				return nil
+			}
+		}
+		if len(entries) < q.Limit {
+			return nil
+		}
+		q.After = entries[len(entries)-1].Key
+	}
+}
+
+// Users hands the users of an application who have connections to do, in the
+// order of their keys, from the first whose key begins with from, until it
+// returns false. It reads one key for each.
+func (b Connections) Users(ctx context.Context, application, from string, do func(user string) bool) error {
+	prefix := Prefix(application, "connection")
+	q := store.Query{Prefix: prefix + url.PathEscape(from), Limit: 1, KeysOnly: true}
+	for {
+		entries, err := b.st.Range(ctx, q)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		user, _, ok := connectionAt(entries[0].Key, len(prefix))
+		if ok && !do(user) {
+			return nil
+		}
+		// Behind all of this user's: no mark begins with 0xff before the year 10889.
+		q.After = Prefix(application, "connection", user) + "\xff"
+	}
+}
+
+// connectionAt reads the end of a connection's key.
+func connectionAt(key string, prefix int) (user string, m mark, ok bool) {
+	escaped, _, ok := strings.Cut(key[prefix:], "/")
+	if !ok {
+		return "", m, false
+	}
+	user, err := url.PathUnescape(escaped)
+	if err != nil {
+		return "", m, false
+	}
+	m, ok = markAt(key, prefix+len(escaped)+1)
+	return user, m, ok
+}
+
+// markAt reads the mark that a key ends with.
+func markAt(key string, at int) (m mark, ok bool) {
+	if len(key)-at != len(m) {
+		return m, false
+	}
+	copy(m[:], key[at:])
+	return m, true
 }

@@ -1,12 +1,10 @@
 package books
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/store"
@@ -15,73 +13,67 @@ import (
 // Sighting is one line of the index of connections by their last visit: whose
 // connection was seen when. The line is a hint: what counts is the record,
 // which Load compares with it.
+//
+//	seen/<5 bytes second, big endian><mark> -> user
 type Sighting struct {
-	Application, ID, User string
-	Last                  time.Time
+	Application, User string
+	Last              time.Time
+	mark              mark
 }
+
+// ID is the identifier of the connection that was seen.
+func (s Sighting) ID() string { return s.mark.id(s.User) }
+
+// secondLength is how long a second is in the index: enough until the year
+// 36812.
+const secondLength = 5
 
 // Position is where a connection lies in the index, for Seen to go on behind.
-func Position(c Connection) string { return seenPart(c.Last) + "/" + c.ID }
-
-// seenPart is a moment to the second, so wide that text sorts as time does.
-func seenPart(last time.Time) string { return fmt.Sprintf("%012d", max(last.Unix(), 0)) }
-
-func seenKey(application string, last time.Time, id string) string {
-	return Key(application, "seen", seenPart(last), id)
+func Position(c Connection) string {
+	m := c.mark()
+	return idText.EncodeToString(append(seenSecondBytes(c.Last), m[:]...))
 }
 
-// seenMarker is there once the index of an application was built.
-func seenMarker(application string) string { return Key(application, "seen-index") }
+func seenSecond(last time.Time) int64 { return max(last.Unix(), 0) }
+
+func seenSecondBytes(last time.Time) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(seenSecond(last))) //nolint:gosec // not negative
+	return b[8-secondLength:]
+}
+
+func seenKey(application string, last time.Time, m mark) string {
+	return Prefix(application, "seen") + string(seenSecondBytes(last)) + string(m[:])
+}
 
 // seenWrite is the line of a connection as it is now.
-func seenWrite(c Connection) store.Write {
-	return store.Write{Key: seenKey(c.Application, c.Last, c.ID), Value: []byte(c.User)}
+func seenWrite(c Connection, m mark) store.Write {
+	return store.Write{Key: seenKey(c.Application, c.Last, m), Value: []byte(c.User), Quiet: true}
 }
 
-// indexBatch is how many lines one transaction of the building takes.
-const indexBatch = 5000
-
-// Index builds the index of an application where there is none: in a store of
-// an older version, or of a backup of one. What it writes while connections
-// move is put right by Mend.
-func (b Connections) Index(ctx context.Context, application string) error {
-	marker := seenMarker(application)
-	if _, err := b.st.Get(ctx, marker); !errors.Is(err, store.ErrNotFound) {
-		return err
+// sightingAt reads a line of the index.
+func sightingAt(application string, e store.Entry, prefix int) (s Sighting, ok bool) {
+	if len(e.Key) < prefix+secondLength {
+		return s, false
 	}
-	var writes []store.Write
-	var failed error
-	err := b.Each(ctx, application, func(c Connection) bool {
-		if writes = append(writes, seenWrite(c)); len(writes) >= indexBatch {
-			failed = b.st.Apply(ctx, store.Batch{Writes: writes})
-			writes = writes[:0]
-		}
-		return failed == nil
-	})
-	if err == nil {
-		err = failed
-	}
-	if err == nil {
-		err = b.st.Apply(ctx, store.Batch{Writes: append(writes, store.Write{Key: marker, Value: []byte{1}})})
-	}
-	if err != nil {
-		return fmt.Errorf("building the index of %s: %w", application, err)
-	}
-	return nil
+	var second [8]byte
+	copy(second[8-secondLength:], e.Key[prefix:])
+	s = Sighting{Application: application, User: string(e.Value), Last: time.Unix(int64(binary.BigEndian.Uint64(second[:])), 0)} //nolint:gosec // five bytes of it
+	s.mark, ok = markAt(e.Key, prefix+secondLength)
+	return s, ok
 }
 
 // Seen hands the index of an application to do, last seen first, from behind a
 // position ("" for the newest) back to since, until do returns false. It reads
-// no record. The index must have been built (Index).
+// no record.
 func (b Connections) Seen(ctx context.Context, application string, since time.Time, after string, do func(s Sighting) bool) error {
 	prefix := Prefix(application, "seen")
 	q := store.Query{Prefix: prefix, Reverse: true, Limit: 64}
-	if after != "" {
-		q.After = prefix + after
+	if at, err := idText.DecodeString(after); err == nil && len(at) == secondLength+len(mark{}) {
+		q.After = prefix + string(at)
 	}
 	oldest := int64(0)
 	if !since.IsZero() {
-		oldest = max(since.Unix(), 0)
+		oldest = seenSecond(since)
 	}
 	for {
 		entries, err := b.st.Range(ctx, q)
@@ -89,16 +81,11 @@ func (b Connections) Seen(ctx context.Context, application string, since time.Ti
 			return fmt.Errorf("reading the index of %s: %w", application, err)
 		}
 		for _, e := range entries {
-			moment, id, ok := strings.Cut(e.Key[len(prefix):], "/")
-			second, err := strconv.ParseInt(moment, 10, 64)
-			if !ok || err != nil {
+			s, ok := sightingAt(application, e, len(prefix))
+			if !ok {
 				continue
 			}
-			if second < oldest {
-				return nil
-			}
-			s := Sighting{Application: application, ID: id, User: string(e.Value), Last: time.Unix(second, 0)}
-			if !do(s) {
+			if s.Last.Unix() < oldest || !do(s) {
 				return nil
 			}
 		}
@@ -113,11 +100,11 @@ func (b Connections) Seen(ctx context.Context, application string, since time.Ti
 // Load reads the connection of a sighting. It returns false where the sighting
 // is no longer true: the connection is gone, or was seen again since.
 func (b Connections) Load(ctx context.Context, s Sighting) (Connection, bool, error) {
-	c, err := b.Get(ctx, s.Application, s.ID)
+	c, err := b.get(ctx, s.Application, s.User, s.mark)
 	if errors.Is(err, store.ErrNotFound) {
 		return c, false, nil
 	}
-	return c, err == nil && seenPart(c.Last) == seenPart(s.Last), err
+	return c, err == nil && seenSecond(c.Last) == seenSecond(s.Last), err
 }
 
 // Mend removes lines that Load found no longer true: two instances that saw
@@ -125,7 +112,7 @@ func (b Connections) Load(ctx context.Context, s Sighting) (Connection, bool, er
 // meanwhile keeps its line for the next time.
 func (b Connections) Mend(ctx context.Context, list []Sighting) error {
 	for _, s := range list {
-		key := Key(s.Application, "connection", s.ID)
+		key := connectionKey(s.Application, s.User, s.mark)
 		value, err := b.st.Get(ctx, key)
 		if errors.Is(err, store.ErrNotFound) {
 			value, err = nil, nil
@@ -134,18 +121,17 @@ func (b Connections) Mend(ctx context.Context, list []Sighting) error {
 			return err
 		}
 		if value != nil {
-			var r record
-			if err := Decode(value, &r); err != nil {
+			c, err := b.read(ctx, s.Application, s.User, s.mark, value)
+			if err != nil {
 				return err
 			}
-			if seenPart(time.Unix(r.Last, 0)) == seenPart(s.Last) {
+			if seenSecond(c.Last) == seenSecond(s.Last) {
 				continue
 			}
-			value = bytes.Clone(value)
 		}
 		err = b.st.Apply(ctx, store.Batch{
 			Checks: []store.Check{{Key: key, Value: value}},
-			Writes: []store.Write{{Key: seenKey(s.Application, s.Last, s.ID)}},
+			Writes: []store.Write{{Key: seenKey(s.Application, s.Last, s.mark), Quiet: true}},
 		})
 		if err != nil && !errors.Is(err, store.ErrConflict) {
 			return fmt.Errorf("mending the index of %s: %w", s.Application, err)

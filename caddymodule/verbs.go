@@ -198,21 +198,43 @@ func listConnections(ctx context.Context, c *call) (any, error) {
 	if err := c.state.gate.Flush(ctx); err != nil {
 		return nil, err
 	}
-	since := time.Now().AddDate(0, 0, -days)
+	since := time.Time{}
+	if days > 0 {
+		since = time.Now().AddDate(0, 0, -days)
+	}
 	found := []books.Connection{}
 	for _, app := range list {
-		err := c.state.books.Connections.Each(ctx, app, func(conn books.Connection) bool {
-			if (days == 0 || conn.Last.After(since)) && (c.words["user"] == "" || conn.User == c.words["user"]) {
-				found = append(found, conn)
-			}
-			return len(found) < limit
-		})
+		some, err := connectionsOf(ctx, c, app, since, limit)
 		if err != nil {
 			return nil, err
 		}
+		found = append(found, some...)
 	}
 	slices.SortFunc(found, func(a, b books.Connection) int { return b.Last.Compare(a.Last) })
-	return found, nil
+	return found[:min(len(found), limit)], nil
+}
+
+// connectionsOf returns up to limit connections of an application, those last
+// seen first, or those of the user whom the call names.
+func connectionsOf(ctx context.Context, c *call, app string, since time.Time, limit int) ([]books.Connection, error) {
+	book := c.state.books.Connections
+	if user := c.words["user"]; user != "" {
+		list, err := book.Of(ctx, app, user, limit)
+		return slices.DeleteFunc(list, func(conn books.Connection) bool { return conn.Last.Before(since) }), err
+	}
+	var list []books.Connection
+	var failed error
+	err := book.Seen(ctx, app, since, "", func(s books.Sighting) bool {
+		if len(list) >= limit {
+			return false
+		}
+		conn, ok, err := book.Load(ctx, s)
+		if failed = err; err == nil && ok {
+			list = append(list, conn)
+		}
+		return err == nil
+	})
+	return list, errors.Join(err, failed)
 }
 
 func listRules(ctx context.Context, c *call) (any, error) {
@@ -536,11 +558,6 @@ func restore(ctx context.Context, c *call) (any, error) {
 	n, err := books.Restore(ctx, c.state.store, http.MaxBytesReader(c.w, readCloser{c.body}, 4<<30))
 	if err != nil {
 		return nil, err
-	}
-	for _, app := range c.applications(ctx) {
-		if err := c.state.books.Connections.Index(ctx, app); err != nil {
-			return nil, err
-		}
 	}
 	return map[string]any{"records": n}, c.state.books.Audit.Append(ctx, c.entry(time.Now(), "restore", "", "", nil))
 }

@@ -18,7 +18,7 @@ func recorded(t *testing.T, b *books.Books, id string, change func(*books.Connec
 	t.Helper()
 	now := time.Now()
 	c := books.Connection{
-		ID: id, User: "julie", Application: "register", First: now, Last: now, Count: 1,
+		User: "julie", Application: "register", First: now, Last: now, Count: 1,
 		Device:  access.Device{ID: "dev-" + id, Kind: access.Tablet},
 		Browser: access.Browser{Family: "Chrome", Platform: "Android"},
 		Place:   access.Place{Name: "Laval centre", Address: netip.MustParseAddr("203.0.113.9")},
@@ -26,6 +26,7 @@ func recorded(t *testing.T, b *books.Books, id string, change func(*books.Connec
 	if change != nil {
 		change(&c)
 	}
+	c.ID = books.NewConnectionID(now, c.User)
 	put(t, b, b.Connections.Put(c)...)
 	return c
 }

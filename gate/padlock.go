@@ -140,7 +140,7 @@ func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, us
 func (g *Gate) ruleFor(c books.Connection, policy access.Policy, author string, now time.Time) access.Rule {
 	place, _ := policy.SamePlace.Key(c.Place)
 	return access.Rule{
-		ID: "c" + c.ID, User: c.User, Application: c.Application, Device: c.Device.ID, Place: place,
+		ID: "c" + c.Short(), User: c.User, Application: c.Application, Device: c.Device.ID, Place: place,
 		Browser: policy.SameBrowser.Key(c.Browser), Effect: access.Allow, Author: author, Created: now,
 	}
 }

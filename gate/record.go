@@ -80,7 +80,7 @@ func (g *Gate) saw(p *person, e *entry, now time.Time) {
 		}
 	}
 	if w.ID == "" {
-		w.ID, w.First, w.fresh, w.Adopted = books.NewID(now), now, true, e.adopted
+		w.ID, w.First, w.fresh, w.Adopted = books.NewConnectionID(now, w.User), now, true, e.adopted
 		if k := p.known.Load(); k != nil && len(k.connections) >= g.opt.PerPerson {
 			w.drop = []books.Connection{leastWorth(k.connections)}
 		}
@@ -146,9 +146,12 @@ func (g *Gate) Flush(ctx context.Context) error {
 	byApp := map[string][]store.Write{}
 	var firstErr error
 	flush := func(app string) {
-		writes := byApp[app]
+		writes := append(byApp[app], g.books.Connections.Recorded(app, g.opt.Clock()))
 		delete(byApp, app)
-		if err := g.books.Store.Apply(ctx, store.Batch{Writes: writes}); err != nil && firstErr == nil {
+		switch err := g.books.Store.Apply(ctx, store.Batch{Writes: writes}); {
+		case err == nil:
+			g.books.Connections.Wrote(writes)
+		case firstErr == nil:
 			firstErr = fmt.Errorf("recording connections of %s: %w", app, err)
 		}
 	}

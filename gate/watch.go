@@ -92,13 +92,6 @@ func (g *Gate) feed(name string) {
 	}
 	g.feeds.begun[name] = true
 	events := books.Watch(ctx, g.books.Store, name)
-	if name != "" {
-		go func() {
-			if err := g.books.Connections.Index(ctx, name); err != nil && ctx.Err() == nil {
-				g.opt.Log.Error("the console does not show all connections until the next start", "error", err)
-			}
-		}()
-	}
 	go func() {
 		for e := range events {
 			select {
@@ -164,7 +157,7 @@ func (g *Gate) heard(ctx context.Context, ev store.Event) {
 		if len(parts) > 2 {
 			g.changedPerson(ctx, "", parts[2])
 		}
-	case "connection-of":
+	case "connection":
 		if ev.Value == nil && len(parts) > 2 {
 			g.people.Invalidate(personKey{app, parts[2]})
 		}
@@ -201,6 +194,7 @@ func (g *Gate) changedPerson(ctx context.Context, app, user string) {
 }
 
 func (g *Gate) forgetAll() {
+	g.books.Connections.Forget()
 	g.people.InvalidateAll()
 	g.all.Add(1)
 }

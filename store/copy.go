@@ -72,7 +72,7 @@ func copyPartition(ctx context.Context, from, to Store, name string) (n int, err
 		if !ok {
 			return n, flush()
 		}
-		b.Writes = append(b.Writes, Write(e))
+		b.Writes = append(b.Writes, Write{Key: e.Key, Value: e.Value, TTL: e.TTL})
 		if size += len(e.Key) + len(e.Value); size >= copyBytes || len(b.Writes) == copyEntries {
 			if err := flush(); err != nil {
 				return n, err

@@ -83,6 +83,9 @@ type Write struct {
 	// wall clock of the store and is housekeeping: what must not be believed
 	// past its end says so in its value too.
 	TTL time.Duration
+	// Quiet writes are not sent to watches: what is written often, and nobody
+	// waits for.
+	Quiet bool
 }
 
 // Batch is applied whole or not at all. Its checks are held against what was
@@ -118,7 +121,7 @@ type Store interface {
 	// error (the disk, the network, the context) it may have happened or not,
 	// whole in either case; a caller that has to know reads again.
 	Apply(ctx context.Context, b Batch) error
-	// Watch sends each event whose key starts with prefix, which holds at
+	// Watch sends each event, but of quiet writes, whose key starts with prefix, which holds at
 	// least a whole partition, in the order of the writes, from now until ctx
 	// ends or the store closes, when the channel closes. A receiver that
 	// falls behind gets ErrGap instead of holding up writers.

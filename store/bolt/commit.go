@@ -199,9 +199,11 @@ func own(b store.Batch) store.Batch {
 }
 
 func events(b store.Batch) []store.Event {
-	evs := make([]store.Event, len(b.Writes))
-	for i, w := range b.Writes {
-		evs[i] = store.Event{Key: w.Key, Value: w.Value}
+	evs := make([]store.Event, 0, len(b.Writes))
+	for _, w := range b.Writes {
+		if !w.Quiet {
+			evs = append(evs, store.Event{Key: w.Key, Value: w.Value})
+		}
 	}
 	return evs
 }

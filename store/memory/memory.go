@@ -128,10 +128,13 @@ func (s *Store) Apply(ctx context.Context, b store.Batch) error {
 		p = &partition{values: make(map[string]item)}
 		s.partitions[name] = p
 	}
-	events := make([]store.Event, len(b.Writes))
-	for i, w := range b.Writes {
-		events[i] = store.Event{Key: w.Key, Value: bytes.Clone(w.Value)}
-		p.put(w, events[i].Value, now)
+	var events []store.Event
+	for _, w := range b.Writes {
+		value := bytes.Clone(w.Value)
+		if !w.Quiet {
+			events = append(events, store.Event{Key: w.Key, Value: value})
+		}
+		p.put(w, value, now)
 	}
 	p.sweep(now)
 	// Under the lock, so that events come in the order of the writes.

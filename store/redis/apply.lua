@@ -3,7 +3,8 @@
 -- ARGV: number of checks, greatest length of the event stream, milliseconds
 --       that events are kept, milliseconds that the batch is remembered;
 --       for each check:  key, '=' or 'absent', value
---       for each write:  key, 'put' or 'delete', value, milliseconds to live
+--       for each write:  key, 'put' or 'delete' ('-quiet' behind it: no
+--       event), value, milliseconds to live
 -- Answers 1 when done, 0 when a check does not hold.
 
 -- A client that lost the answer sends the batch again.
@@ -47,11 +48,13 @@ local last = redis.call('GET', KEYS[5]) or '0-0'
 while arg <= #ARGV do
   local key, kind, value, live = ARGV[arg], ARGV[arg + 1], ARGV[arg + 2], tonumber(ARGV[arg + 3])
   arg = arg + 4
-  if kind == 'delete' then
+  if kind == 'delete' or kind == 'delete-quiet' then
     redis.call('HDEL', KEYS[2], key)
     redis.call('ZREM', KEYS[1], key)
     redis.call('ZREM', KEYS[3], key)
-    last = redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], '*', 'after', last, 'key', key)
+    if kind == 'delete' then
+      last = redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], '*', 'after', last, 'key', key)
+    end
   else
     redis.call('HSET', KEYS[2], key, value)
     redis.call('ZADD', KEYS[1], 0, key)
@@ -60,7 +63,9 @@ while arg <= #ARGV do
     else
       redis.call('ZREM', KEYS[3], key)
     end
-    last = redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], '*', 'after', last, 'key', key, 'value', value)
+    if kind == 'put' then
+      last = redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], '*', 'after', last, 'key', key, 'value', value)
+    end
   end
 end
 redis.call('SET', KEYS[5], last)

@@ -285,6 +285,9 @@ func (s *Store) arguments(b store.Batch) []any {
 		if w.Value == nil {
 			kind = "delete"
 		}
+		if w.Quiet {
+			kind += "-quiet"
+		}
 		live := w.TTL.Milliseconds()
 		if w.TTL%time.Millisecond > 0 {
 			live++ // rounded down to 0 it would stay for good

@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a write sets the time anew", renewal},
 		{"a watch sends writes in their order", watch},
 		{"a watch sends nothing of what failed or of another prefix", watchFilter},
+		{"a watch sends nothing of quiet writes", watchQuiet},
 		{"two watches both get everything", watchTwice},
 		{"a watch ends with its context", watchEnd},
 		{"a receiver that does not read holds up no writer", watchStalled},
