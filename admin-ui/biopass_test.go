@@ -119,7 +119,7 @@ func TestAnAdminExportsAndErasesWhatBiopassKeeps(t *testing.T) {
 
 func TestThreat_L23_AnAdminOfAnotherApplicationSeesNoPrints(t *testing.T) {
 	h := build(t, fixture.Marie, books.Admin{Email: "pay@lucioles.example", Name: "Payroll", Applications: []string{"pay"}})
-	one, two := h.plain("julie", "desk"), h.plain("two", "julie", "desk")
+	one, two := h.plain("julie", "desk"), h.plain("julie", "desk")
 	two.Application = "pay"
 	h.keep(one, two)
 	h.types(0, "julie", "desk", biopass.WhyEnrol, 5)
