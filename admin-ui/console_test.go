@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
 	"github.com/cadenas-gateway/cadenas/approvals"
@@ -90,6 +91,10 @@ func build(t *testing.T, admins ...books.Admin) *house {
 		Books: h.books, Ring: func() *seal.Ring { return ring }, Admins: all, Applications: h.gate.Applications,
 		Application: func(id string) approvals.Application { return approvals.Application{Name: name(id)} },
 		Console:     host, Clock: h.clock, Log: log,
+		Judge: func(ctx context.Context, v access.Visit) (access.Verdict, error) {
+			h.gate.Forget(v.Application, v.User)
+			return h.gate.Explain(ctx, v, gate.Circumstance{})
+		},
 	})
 	if h.typing, err = fixture.Typing(h.books, ring, h.clock, log, biopass.Policy{}); err != nil {
 		t.Fatal(err)

@@ -180,8 +180,14 @@ func removePerson(v *visit) error {
 			}
 		}
 	}
-	if err := v.Gate.RemovePerson(v.ctx(), user, v.by()); err != nil {
+	by := v.by()
+	if err := v.Gate.RemovePerson(v.ctx(), user, by); err != nil {
 		return err
+	}
+	for _, app := range v.Gate.Applications() {
+		if _, err := v.Approvals.EndOf(v.ctx(), app, user, by.Who, by.From, by.Via); err != nil {
+			return err
+		}
 	}
 	return v.seeOther("/people?done=person.removed")
 }

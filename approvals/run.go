@@ -34,6 +34,9 @@ func (s *Service) Run(ctx context.Context) error {
 			if !started[app] {
 				started[app] = true
 				running.Go(func() { s.runApplication(ctx, app) })
+				if app != "" && s.conf.Judge != nil {
+					running.Go(func() { s.runSettling(ctx, app) })
+				}
 			}
 		}
 		if !pause(ctx, lookForApplications) {

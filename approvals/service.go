@@ -1,6 +1,7 @@
 package approvals
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -141,6 +142,9 @@ type Config struct {
 	// result ("sent", "again" or "failed"; "lost" is what a channel took and
 	// could not bring); nil counts nothing.
 	Counted func(channel string, kind NoticeKind, result string)
+	// Judge is the gate's verdict on a visit, made anew; nil: a request waits
+	// until it is decided, whatever else comes to let its person in.
+	Judge func(ctx context.Context, v access.Visit) (access.Verdict, error)
 	// Clock is the time; nil means time.Now.
 	Clock func() time.Time
 	// Log gets what no caller is there to hear; nil means slog.Default.

@@ -111,6 +111,9 @@ func TestAMistakeNamesItsLineAndTheRemedy(t *testing.T) {
 		{"mail without sender", global("notify email smtp.example.com:587"), "from <address>"},
 		{"a user name without password", global("notify email smtp.example.com:587 {\n\t\t\tfrom a@example.com\n\t\t\tusername a\n\t\t}"), "needs its password"},
 		{"an expiry that is none", global("requests expire never"), "write 60d or 12h"},
+		{"a console on an application's site", "example.com {\n\tcadenas\n\tcadenas_console\n}\n", "Caddyfile:3"},
+		{"a console on an application's site says what to write", "example.com {\n\tcadenas_console\n\tcadenas {\n\t}\n}\n", "a host of its own"},
+		{"a console beside an application in a route of their own", "example.com {\n\thandle /x/* {\n\t\tcadenas\n\t}\n\thandle {\n\t\tcadenas_console\n\t}\n}\n", "Caddyfile:6"},
 		{"a console with a word", "gate.example.com {\n\tcadenas_console now\n}\n", `"now" is too much`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,5 +125,12 @@ func TestAMistakeNamesItsLineAndTheRemedy(t *testing.T) {
 				t.Errorf("%v\nwants a line and %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestAConsoleBesideOtherSitesIsFine(t *testing.T) {
+	config := "a.example.com {\n\tcadenas\n}\ngate.example.com {\n\tcadenas_console\n}\nb.example.com {\n\tcadenas\n}\n"
+	if _, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), map[string]any{"filename": "Caddyfile"}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -216,6 +216,9 @@ func (a *App) register(h *Handler) {
 
 // Start opens the store and begins the work in the background.
 func (a *App) Start() error {
+	if err := a.checkConsole(); err != nil {
+		return err
+	}
 	_, err := a.open()
 	if err != nil {
 		return err
@@ -268,9 +271,6 @@ func (a *App) warn() {
 	a.warnProxies()
 	if a.Console == "" {
 		a.log.Warn("no `console` is configured: requests can be approved by command line only (caddy cadenas approve)")
-	}
-	if a.Console != "" && !a.served {
-		a.log.Error("no site has `cadenas_console`: the links of mails and the waiting pages lead to "+a.Console+", where nothing answers", "console", a.Console)
 	}
 	if len(a.notifiers) == 0 {
 		a.log.Warn("no `notify` is configured: what would be sent is logged and kept for the console")

@@ -39,6 +39,11 @@ func init() {
 //		badge
 //	}
 func parseSite(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next()
+	if err := apart(h, "cadenas", "cadenas_console"); err != nil {
+		return nil, err
+	}
+	h.Reset()
 	handler := new(Handler)
 	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
 		return nil, err
@@ -316,6 +321,9 @@ func duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
 
 func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next()
+	if err := apart(h, "cadenas_console", "cadenas"); err != nil {
+		return nil, err
+	}
 	if h.NextArg() {
 		return nil, h.Errf("cadenas_console takes no value: %q is too much", h.Val())
 	}

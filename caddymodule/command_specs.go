@@ -100,6 +100,17 @@ var specs = []spec{
 					return printed(w, err, "All their sessions have ended in %s.\n", strings.Join(apps, ", "))
 				},
 			},
+			{
+				use: "remove <name>", short: "Remove a user: sessions, rules, connections, requests and record", verb: "user-remove", args: []string{"name"},
+				bools: map[string]string{"yes": "do it, not only say what goes"},
+				say: func(w io.Writer, b json.RawMessage) error {
+					a, err := read[removal](b)
+					if err == nil && !a.Removed {
+						return printed(w, nil, "%s has %d connections. They are forgotten, sessions and requests end, and the rules about them go. Say --yes to do it.\n", a.User, a.Connections)
+					}
+					return printed(w, err, "%s is removed.\n", a.User)
+				},
+			},
 		},
 	},
 	{

@@ -41,6 +41,7 @@ func init() {
 		"user":          showUser,
 		"users":         listUsers,
 		"user-treat":    treatUser,
+		"user-remove":   removeUser,
 		"console-link":  consoleLink,
 		"pass":          makePass,
 		"explain":       explain,

@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 )
@@ -20,25 +19,8 @@ func (b *Browser) typing(name string) {
 	b.See("[data-bio] .word .rest")
 	b.Allow("422")
 	b.Fits()
-	b.accessible(name)
+	b.Axe(name)
 	b.Shot(name)
-}
-
-// accessible runs axe-core, where AXE_JS names its file.
-func (b *Browser) accessible(where string) {
-	b.t.Helper()
-	file := os.Getenv("AXE_JS")
-	if file == "" {
-		return
-	}
-	script, err := os.ReadFile(file)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	Eval[bool](b, string(script)+"; true")
-	for _, found := range Eval[[]string](b, `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html.slice(0, 160) + " " + (n.any[0]?.message ?? ""))))`) {
-		b.t.Errorf("%s: axe: %s", where, found)
-	}
 }
 
 // signsOut presses the application's own button. The page's streams end with
@@ -56,7 +38,7 @@ func (b *Browser) enrols(g *Gate, a *typist) {
 	signIn(b, g.Site, 1)
 	b.See("form[action$='/consent']")
 	b.Fits()
-	b.accessible("start")
+	b.Axe("start")
 	b.Shot("start")
 	b.Go("form[action$='/consent'] button")
 	b.typing("enrol")
@@ -142,7 +124,7 @@ func TestBiopassFromEnrolmentToAMatchAndToNone(t *testing.T) {
 		}
 		thief.Reload()
 		thief.SeeText(map[string]string{"again": "Essayons d’autres mots.", "stopped": "on s’arrête ici"}[want])
-		thief.accessible(want)
+		thief.Axe(want)
 		thief.Shot(fmt.Sprintf("try-%d", n+1))
 	}
 	thief.Open(g.Site.URL("/"))
@@ -176,7 +158,7 @@ func TestBiopassLocksAfterThreeFailures(t *testing.T) {
 	}
 	thief.Open(g.Site.URL("/.cadenas/biopass"))
 	thief.SeeText("this account is now locked")
-	thief.accessible("locked")
+	thief.Axe("locked")
 	thief.Shot("locked")
 	if out := g.Must("user", "julie", "--json"); !strings.Contains(out, `"Locked"`) || !strings.Contains(out, "biopass") {
 		t.Errorf("the user: %s", out)
@@ -228,7 +210,7 @@ func TestBiopassAtEachSignInAnotherKeyboardAndErasure(t *testing.T) {
 	desk.Open(link)
 	desk.SeeText("Add this keyboard.")
 	desk.Fits()
-	desk.accessible("link")
+	desk.Axe("link")
 	desk.Shot("link")
 	desk.Go("form[action$='/link'] button")
 	desk.See("form[action$='/consent']")
@@ -244,7 +226,7 @@ func TestBiopassAtEachSignInAnotherKeyboardAndErasure(t *testing.T) {
 	desk.Open(g.Site.URL("/.cadenas/biopass/prints"))
 	desk.SeeText("What Biopass keeps of you")
 	desk.Fits()
-	desk.accessible("prints")
+	desk.Axe("prints")
 	desk.Shot("prints")
 	var kept []struct{ Keyboards []struct{ Prints int } }
 	if err := json.Unmarshal([]byte(g.Must("biopass", "julie", "--json")), &kept); err != nil || len(kept) != 1 || len(kept[0].Keyboards) != 2 {

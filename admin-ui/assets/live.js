@@ -1,7 +1,6 @@
 // A room follows what happens: the server says which rooms changed, and the page
 // fetches itself anew and swaps the parts marked data-live. What a person is
 // typing into stays. Without this the room works; one reloads it.
-const count = document.querySelector("[data-count]")?.closest("a");
 const topics = new Set([...document.querySelectorAll("[data-topics]")].flatMap((e) => e.dataset.topics.split(" ").filter(Boolean)));
 const states = () => document.querySelectorAll("[data-live-state]");
 const title = document.title;
@@ -72,6 +71,7 @@ function take(page) {
   }
   const nav = document.querySelector(".nav nav"), nextNav = page.querySelector(".nav nav");
   if (nav && nextNav && nav.innerHTML !== nextNav.innerHTML && !nav.contains(document.activeElement)) nav.replaceWith(nextNav);
+  badge(counted(page)); // also after news that was missed
   const now = [...document.querySelectorAll("[data-say]")].map((e) => e.textContent).join(" ");
   if (now !== before) said.textContent = now;
   tell("whenLive");
@@ -99,15 +99,16 @@ function tell(state) {
   }
 }
 
+function counted(page) { return parseInt(page.querySelector("[data-count]")?.textContent.replace(/\D/g, ""), 10) || 0; }
+
 function badge(n) {
   document.title = n ? `(${n}) ${title}` : title;
   if (n !== waitingFor && "setAppBadge" in navigator) (n ? navigator.setAppBadge(n) : navigator.clearAppBadge()).catch(() => {});
   waitingFor = n;
   const shown = document.querySelector("[data-count]")?.firstChild;
   if (shown && n) shown.textContent = String(n);
-  if (!!n !== !!document.querySelector("[data-count]")) soon();
 }
-badge(parseInt(count?.querySelector("[data-count]").textContent, 10) || 0);
+badge(counted(document));
 
 const source = new EventSource("/events");
 source.addEventListener("open", () => { tell("whenLive"); if (stale) soon(); });
@@ -115,6 +116,7 @@ source.addEventListener("error", () => { stale = true; tell("whenLost"); });
 source.addEventListener("news", (e) => {
   const news = JSON.parse(e.data);
   badge(news.waiting);
+  if (!!news.waiting !== !!document.querySelector("[data-count]")) soon();
   if (news.topics.some((t) => topics.has(t))) soon(news.topics.includes("requests") ? 50 : 400);
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) soon(); });

@@ -54,24 +54,6 @@ func look() []e2e.View {
 	return []e2e.View{{Size: e2e.Phone, Language: "fr-CA", Dark: true}, {Size: e2e.Desk, Language: "en"}}
 }
 
-// axe runs axe-core, where AXE_JS names its file, and fails on what it finds.
-func axe(t *testing.T, b *e2e.Browser, where string) {
-	t.Helper()
-	file := os.Getenv("AXE_JS")
-	if file == "" {
-		return
-	}
-	script, err := os.ReadFile(file) //nolint:gosec // named by who runs the test
-	if err != nil {
-		t.Fatal(err)
-	}
-	e2e.Eval[bool](b, string(script)+"; true")
-	found := e2e.Eval[[]string](b, `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html.slice(0, 160) + " " + (n.any[0]?.message ?? ""))))`)
-	for _, f := range found {
-		t.Errorf("%s: axe: %s", where, f)
-	}
-}
-
 // rooms are the pages of a signed-in admin.
 var rooms = []struct{ name, path string }{
 	{"requests", "/requests"},
@@ -115,7 +97,7 @@ func TestEveryRoomInEveryView(t *testing.T) {
 			b.Open(address + "/sign-in")
 			b.Fits()
 			b.Shot(o.name + "-sign-in")
-			axe(t, b, "sign-in")
+			b.Axe("sign-in")
 			signIn(t, s, b, fixture.Marie.Email)
 			for _, room := range rooms {
 				if room.name == "padlock-close" && o.name == "20" {
@@ -127,7 +109,7 @@ func TestEveryRoomInEveryView(t *testing.T) {
 				b.Open(address + room.path)
 				b.Fits()
 				b.Shot(fmt.Sprintf("%s-%s", o.name, room.name))
-				axe(t, b, o.name+" "+room.name)
+				b.Axe(o.name + " " + room.name)
 			}
 			if o.name == "20" {
 				if _, err := s.gate.Close(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
 	"github.com/cadenas-gateway/cadenas/approvals"
@@ -61,6 +62,10 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 		Books: b, Ring: func() *seal.Ring { return ring }, Admins: admins, Applications: g.Applications,
 		Application: func(id string) approvals.Application { return approvals.Application{Name: name(id)} },
 		Console:     address,
+		Judge: func(ctx context.Context, v access.Visit) (access.Verdict, error) {
+			g.Forget(v.Application, v.User)
+			return g.Explain(ctx, v, gate.Circumstance{})
+		},
 	})
 	if err := fixture.Fill(ctx, b, time.Now(), o.connections); err != nil {
 		return nil, err
@@ -93,6 +98,11 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 	}
 	go func() {
 		if err := g.Run(ctx); err != nil && ctx.Err() == nil {
+			log.Print(err)
+		}
+	}()
+	go func() {
+		if err := service.Run(ctx); err != nil && ctx.Err() == nil {
 			log.Print(err)
 		}
 	}()

@@ -74,7 +74,7 @@ func TestArrowsOnADesk(t *testing.T) {
 	b.Go("[data-move=out]")
 	see(b, "3 connections withdrawn.")
 	b.Await("three fewer", `document.querySelectorAll("input[name=in]").length === `+itoa(moved-3))
-	axe(t, b, "columns after a move")
+	b.Axe("columns after a move")
 	b.Shot("columns-moved")
 	b.Go(".toast button")
 	see(b, "Taken back.")
