@@ -32,12 +32,13 @@ var mayImport = map[string][]string{
 	"identity":    {"access", "seal", "store", "books"},
 	"books":       {"access", "store", "seal"},
 	"gate":        {"access", "books", "store"},
+	"passkey":     {"access", "store", "books", "seal", "pages"},
 	"biopass":     {"access", "store", "books", "seal", "pages", "lang"},
 	"approvals":   {"access", "store", "books", "gate", "seal", "pages", "lang"},
 	"notify":      {"approvals", "lang"},
 	"admin-ui": {
 		"access", "fingerprint", "places", "identity", "books", "gate", "seal",
-		"biopass", "approvals", "notify", "pages", "lang", "store",
+		"biopass", "approvals", "notify", "pages", "lang", "store", "passkey",
 	},
 	"caddymodule": {"*"},
 	"":            {"caddymodule"},
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 
 // seesStore lists the rooms that see the store as an interface only: which
 // backend keeps the bytes is for caddymodule to choose.
-var seesStore = []string{"books", "gate", "biopass", "approvals", "admin-ui"}
+var seesStore = []string{"books", "gate", "biopass", "approvals", "admin-ui", "passkey"}
 
 // seesCaddy lists the rooms that may import Caddy, directly or through a
 // package of ours.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/passkey"
 )
 
 // accountPage is the admin's own: the rooms that have no place on a phone's
@@ -18,6 +19,7 @@ type accountPage struct {
 	Push     *pushCard
 	Others   bool
 	Told     told
+	Keys     keysCard
 }
 
 type sessionLine struct {
@@ -31,7 +33,7 @@ func showMore(v *visit) error { return v.account("more") }
 func showAccount(v *visit) error { return v.account("account") }
 
 func (v *visit) account(page string) error {
-	f, err := v.frame(page, nil, []string{"push.js"})
+	f, err := v.frame(page, []string{"passkeys.css"}, []string{"push.js", passkey.Script})
 	if err != nil {
 		return err
 	}
@@ -42,6 +44,9 @@ func (v *visit) account(page string) error {
 		}
 	}
 	if data.Push, err = v.pushes(); err != nil {
+		return err
+	}
+	if data.Keys, err = v.keysOf(v.admin.Email); err != nil {
 		return err
 	}
 	list, err := v.sessions.of(v.ctx(), v.session.Email)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/passkey"
 )
 
 // adminsPage lists the admins.
@@ -80,10 +81,11 @@ type adminPage struct {
 	Error        string
 	Action       string
 	Told         told
+	Keys         keysCard
 }
 
 func (v *visit) adminForm(status int, a books.Admin, before, problem string) error {
-	f, err := v.frame("admins", nil, nil)
+	f, err := v.frame("admins", []string{"passkeys.css"}, []string{passkey.Script})
 	if err != nil {
 		return err
 	}
@@ -94,6 +96,11 @@ func (v *visit) adminForm(status int, a books.Admin, before, problem string) err
 	}
 	if before != "" {
 		page.Action = "/admins/" + url.PathEscape(before)
+	}
+	if !page.New {
+		if page.Keys, err = v.keysOf(before); err != nil {
+			return err
+		}
 	}
 	for _, tag := range lang.Tags() {
 		page.Languages2 = append(page.Languages2, choice{tag, lang.For(tag).Text("language." + tag), tag == a.Language})
@@ -153,6 +160,13 @@ func saveAdmin(v *visit) error {
 	if problem != "" {
 		return v.adminForm(http.StatusUnprocessableEntity, a, before, problem)
 	}
+	if before != a.Email {
+		// Of an admin of that address who is no more, and whom nobody removed
+		// here: one of the Caddyfile. Theirs are not for who comes after them.
+		if _, err := v.keys.RemoveAll(v.ctx(), adminKeys(a.Email)); err != nil {
+			return err
+		}
+	}
 	by := v.by()
 	err := v.Books.Admins.Save(v.ctx(), a, before, books.Entry{
 		At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: what, Subject: a.Email,
@@ -162,6 +176,9 @@ func saveAdmin(v *visit) error {
 		return err
 	}
 	if before != "" && before != a.Email {
+		if err := v.keys.Move(v.ctx(), adminKeys(before), a.Email); err != nil {
+			return err
+		}
 		if err := v.followAdmin(before, a.Email); err != nil {
 			return err
 		}
@@ -208,6 +225,9 @@ func removeAdmin(v *visit) error {
 		return v.seeOther("/admins?done=admin.last")
 	}
 	if err != nil {
+		return err
+	}
+	if _, err := v.keys.RemoveAll(v.ctx(), adminKeys(email)); err != nil {
 		return err
 	}
 	if _, err := v.sessions.end(v.ctx(), email, func(session) bool { return true }); err != nil {

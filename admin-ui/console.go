@@ -23,6 +23,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/passkey"
 	"github.com/cadenas-gateway/cadenas/places"
 	"github.com/cadenas-gateway/cadenas/seal"
 )
@@ -61,8 +62,9 @@ type Deps struct {
 	// Place tells where an address is now, for one user, so that old entries
 	// show a name given since; nil: they show what was recorded.
 	Place func(a netip.Addr, user string) access.Place
-	// Ring holds the keys with which notices are kept that no channel carries;
-	// nil: their words are not shown.
+	// Ring holds the keys with which notices are kept that no channel carries,
+	// and which seal the challenges of passkeys; nil: no words of notices are
+	// shown, and there are no passkeys.
 	Ring func() *seal.Ring
 	// Settings is what the configuration says, for reading; nil: no such room.
 	Settings func() []SettingGroup
@@ -103,6 +105,9 @@ type Console struct {
 	links    links
 	limits   signInLimits
 	streams  streams
+	keys     *passkey.Book
+	// passkeys asks for them; nil where the console's address can have none.
+	passkeys *passkey.Party
 	mailing  sync.WaitGroup
 }
 
@@ -137,6 +142,13 @@ func New(deps Deps) (*Console, error) {
 		sessions: sessions{st: deps.Books.Store, clock: deps.Clock},
 		links:    links{st: deps.Books.Store, clock: deps.Clock},
 		limits:   newSignInLimits(deps.Clock),
+	}
+	c.keys = passkey.NewBook(deps.Books.Store, deps.Clock)
+	if deps.URL != "" && deps.Ring != nil {
+		var err error
+		if c.passkeys, err = passkey.NewParty(deps.URL, "Cadenas", c.keys, deps.Ring); err != nil {
+			deps.Log.Info("the console offers no passkeys", "console", deps.URL, "why", err)
+		}
 	}
 	c.routes = c.table()
 	return c, nil

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/cadenas-gateway/cadenas/books"
-	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
 )
 
@@ -71,32 +69,16 @@ func useLink(v *visit) error {
 	case err != nil:
 		return err
 	}
-	who := l.Email
-	if who == operator {
+	if l.Email == operator {
 		if len(v.Admins()) > 0 {
 			return v.showEnter(http.StatusGone, token, link{}, false, "")
 		}
-		who = "operator"
 	} else if _, ok := v.Console.admin(l.Email); !ok {
 		return v.showEnter(http.StatusGone, token, link{}, false, "")
 	}
-	// A session this browser has already ends: it may be another admin's.
-	if err := v.endOwn(); err != nil {
+	if err := v.enterAs(l.Email, v.ClientAddress(v.r), "", nil); err != nil {
 		return err
 	}
-	from := v.ClientAddress(v.r)
-	secret, s, err := v.sessions.open(v.ctx(), l.Email, from, lang.Inert(v.r.UserAgent(), 200))
-	if err != nil {
-		return err
-	}
-	err = v.Books.Audit.Append(v.ctx(), books.Entry{
-		At: v.now, Who: who, From: from, Via: "console", What: "console.sign_in", Subject: who,
-		Detail: map[string]string{"session": s.ID},
-	})
-	if err != nil {
-		return err
-	}
-	v.giveSession(secret)
 	v.setCookie(v.w, v.r, askedCookie, "", 0, http.SameSiteLaxMode)
 	if l.Email == operator {
 		return v.to("/welcome")

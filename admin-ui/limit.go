@@ -11,6 +11,8 @@ import (
 // several instances allow a little more.
 type signInLimits struct {
 	address, network, admin, all *counters
+	// passkey counts the answers of passkeys, by address.
+	passkey *counters
 }
 
 // all is a counter of its own kind with one name.
@@ -22,6 +24,7 @@ func newSignInLimits(clock func() time.Time) signInLimits {
 		network: newCounters(clock, 30, time.Hour),
 		admin:   newCounters(clock, 5, time.Hour),
 		all:     newCounters(clock, 300, time.Hour),
+		passkey: newCounters(clock, 60, time.Hour),
 	}
 }
 

@@ -43,6 +43,8 @@ type session struct {
 	// Former is the key of the secret before this one, until this one was
 	// used once.
 	Former string
+	// Passkey is the identifier of the passkey that opened it, if one did.
+	Passkey string
 	// Ends is set on a former secret.
 	Ends time.Time
 }
@@ -69,13 +71,14 @@ func (b sessions) write(key string, s session) store.Write {
 	return store.Write{Key: key, Value: books.Encode(s), TTL: max(s.Created.Add(sessionAbsolute).Sub(b.clock()), time.Second)}
 }
 
-// open begins a session and returns its secret.
-func (b sessions) open(ctx context.Context, email, from, agent string) (string, session, error) {
+// open begins a session and returns its secret. Key is the passkey that opened
+// it, if one did.
+func (b sessions) open(ctx context.Context, email, from, agent, key string) (string, session, error) {
 	now := b.clock()
 	secret := newSecret()
 	s := session{
 		ID: books.NewID(now), Email: email, Form: newSecret(), Created: now, Last: now, Turned: now,
-		From: from, Agent: agent,
+		From: from, Agent: agent, Passkey: key,
 	}
 	err := b.st.Apply(ctx, store.Batch{Writes: []store.Write{b.write(sessionKey(secret), s)}})
 	if err != nil {

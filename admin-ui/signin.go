@@ -7,6 +7,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/passkey"
 )
 
 // mailTime bounds the sending of one sign-in mail.
@@ -27,6 +28,10 @@ type signInPage struct {
 	Code  string
 	Email string
 	Error string
+	// Passkey says that a passkey can open the console; KeyError why the last
+	// one did not.
+	Passkey  bool
+	KeyError string
 }
 
 // bouncePage leads on to an address of ours.
@@ -36,7 +41,7 @@ type bouncePage struct {
 }
 
 func (v *visit) door(here string) pages.Door {
-	return pages.Door{Here: here, Languages: v.Languages, Styles: []string{"console-door.css"}}
+	return pages.Door{Here: here, Languages: v.Languages, Styles: []string{"console-door.css", "passkeys.css"}}
 }
 
 // toSignIn leads to the sign-in page and keeps where the person was going.
@@ -60,10 +65,18 @@ func showSignIn(v *visit) error {
 	if _, _, _, err := v.signedIn(v.r); err == nil {
 		return v.to("/")
 	}
-	return v.show(http.StatusOK, "sign-in", signInPage{
-		Door: v.door("/sign-in"), Mail: v.SendLink != nil,
-		Ended: v.r.URL.Query().Get("ended") != "", To: local(v.r.URL.Query().Get("to")),
-	})
+	page := v.signInPage(local(v.r.URL.Query().Get("to")))
+	page.Ended = v.r.URL.Query().Get("ended") != ""
+	return v.show(http.StatusOK, "sign-in", page)
+}
+
+// signInPage is the page as it is first shown.
+func (v *visit) signInPage(to string) signInPage {
+	page := signInPage{Door: v.door("/sign-in"), Mail: v.SendLink != nil, Passkey: v.passkeys != nil, To: to}
+	if page.Passkey {
+		page.Scripts = []string{passkey.Script}
+	}
+	return page
 }
 
 // askForLink mails a link to the admin of an address. The answer is the same
@@ -73,7 +86,7 @@ func askForLink(v *visit) error {
 	if v.SendLink == nil {
 		return errNotHere
 	}
-	page := signInPage{Door: v.door("/sign-in"), Mail: true, To: local(v.r.PostFormValue("to"))}
+	page := v.signInPage(local(v.r.PostFormValue("to")))
 	email := canonical(v.r.PostFormValue("email"))
 	if len(email) > 254 || !mailLike(email) {
 		page.Error = v.say.Text("signin.bad_email")

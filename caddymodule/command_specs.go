@@ -25,6 +25,7 @@ var specs = []spec{
 			return printed(w, err, "%s\n", a.Link)
 		},
 	},
+	adminSpec,
 	{use: "requests", short: "List who waits", verb: "requests", say: sayRequests},
 	{
 		use: "approve <id>", short: "Let a waiting person in", verb: "approve", args: []string{"id"},

@@ -43,6 +43,10 @@ func init() {
 		"user-treat":    treatUser,
 		"user-remove":   removeUser,
 		"console-link":  consoleLink,
+
+		"admin-passkeys":       listAdminPasskeys,
+		"admin-passkey-remove": removeAdminPasskey,
+
 		"pass":          makePass,
 		"explain":       explain,
 		"explain-token": explainToken,
