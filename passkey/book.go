@@ -35,6 +35,8 @@ type holder struct {
 	// nothing of who it is.
 	Handle   []byte
 	Passkeys []Passkey
+
+	books.Unknown
 }
 
 func (o Owner) key() string { return books.Key(o.Application, "passkeys", o.Name) }
@@ -188,7 +190,7 @@ func (b *Book) Move(ctx context.Context, from Owner, to string) error {
 		if len(h.Passkeys) == 0 {
 			return store.Batch{}, nil
 		}
-		next := holder{Owner: Owner{Application: from.Application, Name: to}, Handle: h.Handle, Passkeys: h.Passkeys}
+		next := holder{Owner: Owner{Application: from.Application, Name: to}, Handle: h.Handle, Passkeys: h.Passkeys, Unknown: h.Unknown}
 		// The record goes; its handle is written anew, behind the removal.
 		h.Passkeys, h.Handle = nil, nil
 		return store.Batch{
