@@ -70,6 +70,8 @@ type Deps struct {
 	Settings func() []SettingGroup
 	// Push is how browsers are subscribed; nil: no such channel.
 	Push *Push
+	// Teaching is how an application's login is taught; nil: no such room.
+	Teaching *Teaching
 	// Languages are those offered; empty means all.
 	Languages []string
 	Clock     func() time.Time

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/identity"
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
@@ -76,6 +77,8 @@ func topicOf(key string) string {
 		return "messages"
 	case "network":
 		return "places"
+	case identity.KindLesson, identity.KindTaught:
+		return "teach"
 	case sessionKind:
 		return sessionKind
 	}

@@ -66,6 +66,9 @@ type previewPage struct {
 	MorePeople      int
 	Error           string
 	PreviewDays     int
+	// Teach is where the login is taught, where the padlock cannot close for
+	// want of that; Device the same where people are but devices.
+	Teach, Device string
 }
 
 // previewPeople is how many people a preview lists by name.
@@ -103,6 +106,14 @@ func (v *visit) preview(status int, app, problem string) error {
 	}
 	if page.Padlock.Closed {
 		return v.seeOther(gridQuery{Application: app, Window: "7", Sort: "last"}.with("done", "padlock.was_closed"))
+	}
+	if v.Teaching != nil {
+		switch known := v.Teaching.Login(app); {
+		case page.Padlock.Cannot != "" && known.Teachable:
+			page.Teach = "/teach/" + pathPart(app)
+		case known.By == "device":
+			page.Device = "/teach/" + pathPart(app)
+		}
 	}
 	if err := v.Gate.Flush(v.ctx()); err != nil {
 		return err

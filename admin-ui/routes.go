@@ -98,6 +98,16 @@ func (c *Console) table() *http.ServeMux {
 		"POST /admins/{email}":        whole(saveAdmin),
 		"POST /admins/{email}/remove": whole(removeAdmin),
 
+		"GET /teach":                       showLogins,
+		"GET /teach/{application}":         showTeaching,
+		"POST /teach/{application}":        beginLesson,
+		"POST /teach/{application}/again":  againLesson,
+		"POST /teach/{application}/try":    tryLesson,
+		"POST /teach/{application}/keep":   keepLesson,
+		"POST /teach/{application}/stop":   stopLesson,
+		"POST /teach/{application}/preset": keepPreset,
+		"POST /teach/{application}/forget": forgetLogin,
+
 		"POST /requests/{application}/{id}": decideRequest,
 		"GET /padlock/{application}/close":  showClosing,
 		"POST /padlock/{application}/close": closePadlock,

@@ -22,6 +22,11 @@ func signOut(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if v.Teaching != nil {
+		if err := v.Teaching.Lessons.StopOf(v.ctx(), v.session.ID, v.applications()); err != nil {
+			return err
+		}
+	}
 	if err := v.noteSignOut("console.sign_out"); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func leftOut(key string) bool {
 	_, rest, _ := strings.Cut(key, "/")
 	kind, _, _ := strings.Cut(rest, "/")
 	switch kind {
-	case "keys", "held", "console-session", "console-link", "pass", "sent", "vapid", "push", "short", "code", "passkey-answered":
+	case "keys", "held", "console-session", "console-link", "pass", "sent", "vapid", "push", "short", "code", "passkey-answered", "lesson":
 		return true
 	}
 	return false

@@ -17,8 +17,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/identity"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/store"
 )
@@ -165,7 +167,7 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, approvals.ErrNotFound):
 		return http.StatusNotFound
-	case errors.As(err, &decided), errors.Is(err, gate.ErrPinned):
+	case errors.As(err, &decided), errors.Is(err, gate.ErrPinned), errors.Is(err, adminui.ErrPadlockClosed), errors.Is(err, identity.ErrLessonOther), errors.Is(err, identity.ErrLessonStep):
 		return http.StatusConflict
 	case errors.Is(err, context.Canceled):
 		return 499

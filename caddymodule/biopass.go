@@ -243,10 +243,11 @@ func (run *running) biopassAsk(ctx context.Context, e biopass.Errand) error {
 func (run *running) biopassOnward(ctx context.Context, e biopass.Errand) (biopass.Onward, error) {
 	on := biopass.Onward{Continue: e.Origin + e.Back, SignIn: e.Origin + "/"}
 	s := run.siteNamed(e.Application)
-	if e.Login == "" || s == nil || s.watcher == nil {
+	if e.Login == "" || s == nil || s.watching() == nil {
 		return on, nil
 	}
-	held, ok, err := s.watcher.Held(ctx, e.Device.ID)
+	w := s.watching()
+	held, ok, err := w.Held(ctx, e.Device.ID)
 	switch {
 	case err != nil:
 		return on, err
@@ -255,7 +256,7 @@ func (run *running) biopassOnward(ctx context.Context, e biopass.Errand) (biopas
 		return on, run.biopass.Repeat(ctx, e)
 	case ok && held.Login.ID == e.Login:
 		on.Action, on.Ticket = e.Origin+held.Action, held.Ticket
-	case !s.watcher.Bound(ctx, e.Login):
+	case !w.Bound(ctx, e.Login):
 		on.Again = true // the answer that was held is gone
 	}
 	return on, nil

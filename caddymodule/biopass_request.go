@@ -149,7 +149,7 @@ func (q *request) inside() (access.Person, bool, error) {
 	if q.session.State != books.LoginBound && q.watcher != nil {
 		return access.Person{}, false, nil
 	}
-	p, err := identity.First(q.r, q.session.Person, q.handler.sources...)
+	p, err := identity.First(q.r, q.session.Person, q.sources...)
 	if err != nil || p.Nobody() || q.print.Device.ID == "" {
 		return p, false, err
 	}

@@ -124,6 +124,7 @@ var specs = []spec{
 			return printed(w, err, "%s\n\nFor %s, once, until %s. It is typed on the waiting page.\n", a.Code, a.User, stampOf(a.Until))
 		},
 	},
+	loginSpec,
 	biopassSpec,
 	notifySpec,
 	{

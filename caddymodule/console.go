@@ -85,7 +85,7 @@ func (run *running) newConsole() (*adminui.Console, error) {
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
 		SendLink: run.sendLink, Push: run.push(), ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
 		Stopping: a.stopping, Ring: run.state.keys, Networks: run.fixedNetworks, Place: run.placeNow,
-		Recognise: run.recognise, Biopass: &adminui.Biopass{Service: run.biopass, Link: run.biopassLink},
+		Recognise: run.recognise, Teaching: run.teaching(), Biopass: &adminui.Biopass{Service: run.biopass, Link: run.biopassLink},
 	})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ type guard struct {
 	caddyhttp.ResponseWriterWrapper
 	cookie string // Set-Cookie of the device cookie, empty for none
 	reason string
+	lesson string // Set-Cookie of the teaching cookie, empty for none
 	wrote  bool
 }
 
@@ -66,6 +67,10 @@ func (g *guard) mend(status int) {
 	}
 	if g.cookie != "" {
 		h["Set-Cookie"] = append(h["Set-Cookie"], g.cookie)
+		private(h)
+	}
+	if g.lesson != "" {
+		h["Set-Cookie"] = append(h["Set-Cookie"], g.lesson)
 		private(h)
 	}
 	delete(h, reasonHeader)

@@ -199,6 +199,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.Badge {
 		next = h.badged(next)
 	}
+	if s.lesson.Load() != nil {
+		next = s.teaching(next, r)
+	}
 	return s.serve(w, r, next)
 }
 

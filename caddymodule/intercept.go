@@ -254,10 +254,11 @@ func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, dev
 	} else if ok && ask.State.Open() {
 		page.Code = &approvals.CodeSent{Channel: channel, Hint: hint}
 	}
-	if s.watcher == nil || ask.LoginID == "" {
+	w := s.watching()
+	if w == nil || ask.LoginID == "" {
 		return page, nil
 	}
-	held, ok, err := s.watcher.Held(ctx, device)
+	held, ok, err := w.Held(ctx, device)
 	switch {
 	case err != nil:
 		return page, err
@@ -265,7 +266,7 @@ func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, dev
 		page.SignInAgain = true
 	case ok:
 		page.Release = &approvals.Release{Action: at + held.Action, Ticket: held.Ticket}
-	case ask.State == approvals.Approved && !s.watcher.Bound(ctx, ask.LoginID):
+	case ask.State == approvals.Approved && !w.Bound(ctx, ask.LoginID):
 		page.SignInAgain, page.TooLate = true, true
 	}
 	return page, nil
@@ -321,6 +322,8 @@ func (q *request) own() error {
 		return q.ownTyping()
 	case path == approvals.WaitPath && (q.r.Method == http.MethodGet || q.r.Method == http.MethodHead):
 		return q.ownWaiting()
+	case strings.HasPrefix(path, teachPath):
+		return q.openLesson()
 	case strings.HasPrefix(path, approvals.WaitPath+"/"):
 		ctx := context.WithValue(q.r.Context(), holderKey{}, approvals.Holder{Application: q.name, DeviceID: q.print.Device.ID, Back: approvals.WaitPath})
 		q.waiting.ServeHTTP(q.w, q.r.WithContext(ctx))

@@ -37,6 +37,9 @@ const (
 // with its writers and its place among the requests under way.
 type request struct {
 	*site
+	// watcher, sources and device are the site's at the moment: a login can be
+	// taught while it works.
+	*loginAtWork
 	w       *guard
 	r       *http.Request
 	next    caddyhttp.Handler
@@ -60,7 +63,7 @@ type request struct {
 
 // serve is the order of a request, as package identity and DESIGN have it.
 func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	q := &request{site: s, r: r, next: next, now: time.Now()}
+	q := &request{site: s, loginAtWork: s.login.Load(), r: r, next: next, now: time.Now()}
 	q.print = s.reader.Read(r, fingerprint.Arrival{HTTPS: isHTTPS(r), ClientIP: clientIP(r), Domain: s.handler.CookieDomain}, q.now)
 	q.guard.ResponseWriter = w
 	q.w = &q.guard
@@ -99,13 +102,13 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	}
 	q.page = fingerprint.Navigation(r) || formPost(r)
 	q.locate(q.session.Person.User)
-	if (q.page || s.isLogin(r)) && q.print.Due(q.now) && q.mode != identity.Drain {
+	if (q.page || q.isLogin(r)) && q.print.Due(q.now) && q.mode != identity.Drain {
 		q.w.cookie = s.reader.Issue(&q.print, q.now)
 	}
-	if s.watcher == nil {
+	if q.watcher == nil {
 		return q.other()
 	}
-	switch s.watcher.Classify(r, q.session) {
+	switch q.watcher.Classify(r, q.session) {
 	case identity.StepRelease:
 		return q.release()
 	case identity.StepLogin:
@@ -165,8 +168,8 @@ func formPost(r *http.Request) bool {
 
 // isLogin reports whether r is posted to the login, whose answer bears the
 // device cookie whoever sent it.
-func (s *site) isLogin(r *http.Request) bool {
-	return s.watcher != nil && r.Method == http.MethodPost && s.watcher.IsLoginPath(r)
+func (l *loginAtWork) isLogin(r *http.Request) bool {
+	return l.watcher != nil && r.Method == http.MethodPost && l.watcher.IsLoginPath(r)
 }
 
 // locate looks up where the request comes from, for a user.
@@ -207,11 +210,11 @@ func (q *request) other() error {
 			return q.unavailable(err)
 		}
 	}
-	person, err := identity.First(q.r, q.session.Person, q.handler.sources...)
+	person, err := identity.First(q.r, q.session.Person, q.sources...)
 	if err != nil {
 		return q.refused(err)
 	}
-	if person.Nobody() && q.handler.device {
+	if person.Nobody() && q.device {
 		person = identity.DevicePerson(q.print.Device.ID)
 	}
 	if person.User != q.located {

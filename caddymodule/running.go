@@ -25,11 +25,14 @@ import (
 
 // running is one configuration at work.
 type running struct {
-	app        *App
-	state      *state
-	approvals  *approvals.Service
-	console    *adminui.Console
-	sites      []*site
+	app       *App
+	state     *state
+	approvals *approvals.Service
+	console   *adminui.Console
+	sites     []*site
+	// every holds those of one name too, which stand in several places of the
+	// configuration; sites the first of each name.
+	every      []*site
 	decide     http.Handler
 	biopass    *biopass.Service
 	typing     http.Handler
@@ -189,6 +192,7 @@ func (run *running) makeSites() error {
 			return fmt.Errorf("application %s: %w", name, err)
 		}
 		s.host = hosts[h]
+		run.every = append(run.every, s)
 		if !byName[name] {
 			run.sites = append(run.sites, s)
 		}
@@ -289,19 +293,24 @@ func (run *running) heard(ctx context.Context, e store.Event, adminKeys string) 
 			run.app.log.Error("names given to networks in the console are left out", "error", err)
 		}
 	}
-	for _, s := range run.sites {
-		if s.watcher != nil && (e.Err != nil || strings.HasPrefix(e.Key, books.Partition(s.name)+"/")) {
-			s.watcher.Watch(e)
+	for _, s := range run.every {
+		if e.Err == nil && !strings.HasPrefix(e.Key, books.Partition(s.name)+"/") {
+			continue
+		}
+		s.heardOfLogin(ctx, e)
+		if w := s.watching(); w != nil {
+			w.Watch(e)
 		}
 	}
 }
 
 func (run *running) touch(ctx context.Context) {
 	for _, s := range run.sites {
-		if s.watcher == nil {
+		w := s.watching()
+		if w == nil {
 			continue
 		}
-		if err := s.watcher.Touch(ctx); err != nil && ctx.Err() == nil {
+		if err := w.Touch(ctx); err != nil && ctx.Err() == nil {
 			run.app.log.Warn("last use of sessions could not be written", "application", s.name, "error", err)
 		}
 	}

@@ -26,7 +26,8 @@ type site struct {
 	run     *running
 	handler *Handler
 	policy  access.Policy
-	watcher *identity.Watcher
+	login   atomic.Pointer[loginAtWork]
+	lesson  atomic.Pointer[identity.Lesson] // a login is being taught here
 	reader  *fingerprint.Reader
 	exempt  map[string]bool
 	groups  map[string]bool
@@ -65,15 +66,10 @@ func newSite(run *running, h *Handler, name string) (*site, error) {
 			s.groups[g] = true
 		}
 	}
-	if h.Login != nil {
-		s.watcher, err = identity.NewWatcher(h.watcherConfig(name), identity.Deps{
-			Books: run.state.books, Ring: run.state.keys, Log: s.log, Probe: probe,
-			Cut: func(device, login string) { run.state.gate.Cut(name, device, login) },
-		})
-		if err != nil {
-			return nil, err
-		}
+	if err := s.readLogin(context.Background()); err != nil {
+		return nil, err
 	}
+	s.readLesson(context.Background())
 	s.waiting = run.approvals.WaitHandler(holderOf, run.app.stopping)
 	s.configure(run.state.gate)
 	return s, nil
@@ -89,10 +85,10 @@ func probe(p, parent *http.Request, w http.ResponseWriter) *http.Request {
 
 // canClose says why the padlock cannot be closed yet.
 func (s *site) canClose() error {
-	if s.watcher == nil {
-		return nil
+	if w := s.watching(); w != nil {
+		return w.CanClose()
 	}
-	return s.watcher.CanClose()
+	return nil
 }
 
 func (h *Handler) policy() (access.Policy, error) {
@@ -125,11 +121,15 @@ func (h *Handler) policy() (access.Policy, error) {
 }
 
 func (h *Handler) watcherConfig(name string) identity.Config {
-	l := h.Login
 	c := identity.Config{
-		Application: name, Path: l.Path, User: l.User, Session: l.Session, Token: l.Token,
-		Logout: l.Logout, Public: h.Public, Unbound: h.Unbound, Hold: time.Duration(h.Hold), CookieDomain: h.CookieDomain, KeepAuthorization: h.authorization,
+		Application: name, Public: h.Public, Unbound: h.Unbound, Hold: time.Duration(h.Hold),
+		CookieDomain: h.CookieDomain, KeepAuthorization: h.authorization,
 	}
+	l := h.Login
+	if l == nil {
+		return c
+	}
+	c.Path, c.User, c.Session, c.Token, c.Logout = l.Path, l.User, l.Session, l.Token, l.Logout
 	for _, words := range l.Success {
 		if len(words) == 0 {
 			continue
@@ -145,9 +145,6 @@ func (h *Handler) watcherConfig(name string) identity.Config {
 // followRequests ends the held logins of requests that were refused or taken
 // back, whoever decided on whichever instance.
 func (s *site) followRequests(ctx context.Context) {
-	if s.watcher == nil {
-		return
-	}
 	told := false
 	for ctx.Err() == nil {
 		changes, err := s.run.approvals.Subscribe(ctx, s.name, "")
@@ -177,7 +174,11 @@ func (s *site) followed(ctx context.Context, ask approvals.AccessRequest) {
 		if id == "" {
 			continue
 		}
-		if err := s.watcher.End(ctx, id); err != nil && ctx.Err() == nil {
+		w := s.watching()
+		if w == nil {
+			return
+		}
+		if err := w.End(ctx, id); err != nil && ctx.Err() == nil {
 			s.log.Error("a refused sign-in could not be ended", "error", err)
 		}
 	}

@@ -60,6 +60,15 @@ func init() {
 		"notify":        listDeliveries,
 		"notify-test":   testNotice,
 		"end-logins":    endLogins,
+		"login":         showLogins,
+		"login-teach":   teachLogin,
+		"login-lesson":  showLesson,
+		"login-again":   againLesson,
+		"login-try":     tryLogin,
+		"login-keep":    keepLogin,
+		"login-stop":    stopLesson,
+		"login-forget":  forgetLogin,
+		"login-preset":  presetLogin,
 		"biopass":       showPrints,
 		"biopass-link":  makeBiopassLink,
 		"biopass-erase": erasePrints,
@@ -476,7 +485,7 @@ func endLogins(ctx context.Context, c *call) (any, error) {
 	}
 	ended := []string{}
 	for _, h := range c.handlers() {
-		if w := h.watcher; w != nil && (c.words["app"] == "" || c.words["app"] == h.name) {
+		if w := h.watching(); w != nil && (c.words["app"] == "" || c.words["app"] == h.name) {
 			if err := w.EndAll(ctx, name); err != nil {
 				return nil, err
 			}

@@ -194,6 +194,14 @@ func (w *Watcher) classifyLogin(r *http.Request) (Step, bool) {
 	return StepOther, false
 }
 
+// Words are those the watcher works with, configured and taught.
+func (w *Watcher) Words() Words {
+	c := w.cfg
+	return Words{
+		Path: c.Path, User: c.User, Session: c.Session, Token: c.Token, Success: c.Success, Whoami: c.Whoami, Logout: c.Logout, Public: c.Public,
+	}
+}
+
 // IsLoginPath reports whether a request may be one to the login.
 func (w *Watcher) IsLoginPath(r *http.Request) bool { return w.login.watched(r.URL) }
 
@@ -208,8 +216,8 @@ func (w *Watcher) CanClose() error {
 	if w.names.load(ctx); w.names.known().Proved {
 		return nil
 	}
-	return fmt.Errorf("no sign-in at %s of %s has been understood yet: sign in once while the padlock is open, or write `success` or `whoami` into its login block",
-		w.cfg.Path, w.cfg.Application)
+	return fmt.Errorf("no sign-in at %s of %s has been understood yet: sign in once while the padlock is open, teach it (caddy cadenas login teach %s), or write `success` or `whoami` into its login block",
+		w.cfg.Path, w.cfg.Application, w.cfg.Application)
 }
 
 // Bound reports whether a login is bound: allowed once, and not ended since.

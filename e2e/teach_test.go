@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cadenas-gateway/cadenas/examples/demo/app"
+	"github.com/cadenas-gateway/cadenas/identity"
+)
+
+// unknown is an application whose login the Caddyfile says nothing about.
+type unknown struct{ App }
+
+// Login says nothing.
+func (unknown) Login() string { return "" }
+
+const mistyped = "Wr0ng-and-Never-Kept-7731"
+
+// lesson is what the command line tells of a lesson.
+type lesson struct {
+	Step, Link, Lines      string
+	Passed                 bool
+	Wrong, Right           *identity.Exchange
+	TriedWrong, TriedRight *identity.Tried
+}
+
+func (g *Gate) lesson(args ...string) lesson {
+	g.t.Helper()
+	var l lesson
+	if err := json.Unmarshal([]byte(g.Must(append(append([]string{"login"}, args...), "--json")...)), &l); err != nil {
+		g.t.Fatal(err)
+	}
+	return l
+}
+
+// signOut leaves an application, as its own pages do it.
+func signOut(c *Client, a App, site Site) bool {
+	switch a := a.(type) {
+	case *Demo:
+		if a.Options.Login != app.Token {
+			c.Submit(site.URL("/logout"), nil)
+			return true
+		}
+	case DokuWiki:
+		page := c.Open(site.URL("/doku.php?id=start"))
+		c.Open(site.URL("/doku.php?id=start&do=logout&sectok=" + between(page.Text(), `do=logout&amp;sectok=`, `"`)))
+		return true
+	}
+	return false
+}
+
+// tellsApart closes the padlock and tries the login that the gate knows: a
+// wrong password is nobody's, a right one is Julie's, who waits on a device
+// nobody knows.
+func tellsApart(t *testing.T, g *Gate, a App) {
+	t.Helper()
+	known := NewClient(t)
+	answer := a.SignIn(known, g.Site, "julie", Accounts[1].Password)
+	if !a.Accepted(answer) {
+		t.Fatalf("with the padlock open: %d\n%.600s", answer.Status, answer.Body)
+	}
+	a.Keep(known, answer)
+	if who := a.Who(known, g.Site); who != "julie" {
+		t.Fatalf("with the padlock open the application knows Julie as %q", who)
+	}
+	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
+	g.ClosePadlock()
+	if who := a.Who(known, g.Site); who != "julie" {
+		t.Errorf("after the closing the application knows Julie as %q", who)
+	}
+	stranger := NewClient(t)
+	a.SignIn(stranger, g.Site, "julie", mistyped)
+	if waiting := g.Requests(); len(waiting) != 0 {
+		t.Fatalf("a wrong password opened %+v", waiting)
+	}
+	refusedByTheGate(t, a, a.SignIn(stranger, g.Site, "julie", Accounts[1].Password))
+	waiting := g.Requests()
+	if len(waiting) != 1 {
+		t.Fatalf("%d wait", len(waiting))
+	}
+}
+
+// keptNowhere fails the test where one of the texts is in the log or in a
+// file of Caddy's (threat L26).
+func keptNowhere(t *testing.T, g *Gate, texts ...string) {
+	t.Helper()
+	places := map[string]string{"the log": g.Log.Text()}
+	err := filepath.WalkDir(g.Data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		places[path] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(places) < 3 {
+		t.Fatalf("only %d places were searched", len(places))
+	}
+	for where, text := range places {
+		for _, secret := range texts {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s holds %q", where, secret)
+			}
+		}
+	}
+}
+
+// The whole lesson by command line, against every application as it comes
+// from its package; then the padlock closes over what was taught.
+func TestEveryApplicationsLoginCanBeTaught(t *testing.T) {
+	for _, a := range Apps() {
+		t.Run(a.Name(), func(t *testing.T) {
+			g := StartGate(t, unknown{a}, GateOptions{NoMail: true})
+			marie := NewClient(t)
+			link := g.lesson("teach", g.Name).Link
+			if !strings.Contains(link, "/.cadenas/teach/") {
+				t.Fatalf("the link: %q", link)
+			}
+			link = g.Site.URL(link[strings.Index(link, "/.cadenas/"):])
+			marie.Open(link).Expect(http.StatusOK)
+			if step := g.lesson("lesson", g.Name).Step; step != "link" {
+				t.Fatalf("a look at the link began the lesson: %s", step)
+			}
+			marie.Submit(link, nil).Expect(http.StatusSeeOther)
+			NewClient(t).Submit(link, nil).Expect(http.StatusNotFound)
+
+			// Somebody else's sign-in is none of the lesson's.
+			a.SignIn(NewClient(t), g.Site, "samuel", "whatever")
+			if step := g.lesson("lesson", g.Name).Step; step != "wrong" {
+				t.Fatalf("another browser was watched: %s", step)
+			}
+			pair := func(what string) lesson {
+				t.Helper()
+				wrong := a.SignIn(marie, g.Site, "julie", mistyped)
+				if a.Accepted(wrong) {
+					marie.Follow(wrong)
+				}
+				a.Who(marie, g.Site)
+				right := a.SignIn(marie, g.Site, "julie", Accounts[1].Password)
+				if !a.Accepted(right) {
+					t.Fatalf("%s, the right password: %d\n%.600s", what, right.Status, right.Body)
+				}
+				a.Keep(marie, right)
+				if right.Location() != "" {
+					marie.Follow(right)
+				}
+				if who := a.Who(marie, g.Site); who != "julie" {
+					t.Fatalf("%s: the application knows Julie as %q", what, who)
+				}
+				return g.lesson("lesson", g.Name)
+			}
+			seen := pair("seen")
+			if seen.Step != "leave" || seen.Wrong == nil || seen.Right == nil {
+				t.Fatalf("what was seen: %+v", seen)
+			}
+			if !signOut(marie, a, g.Site) {
+				g.lesson("again", g.Name, "skip")
+			}
+			marie.Bearer = ""
+			if found := g.lesson("lesson", g.Name); found.Step != "found" {
+				t.Fatalf("after the sign-out: %s", found.Step)
+			}
+			g.lesson("try", g.Name)
+			tried := pair("tried")
+			if !tried.Passed {
+				t.Fatalf("not told apart by\n%s\nwrong %+v\nright %+v", tried.Lines, tried.TriedWrong, tried.TriedRight)
+			}
+			t.Logf("found:\n%s", tried.Lines)
+			g.Must("login", "keep", g.Name)
+			if told := g.Must("login", g.Name); !strings.Contains(told, "taught") || strings.Contains(told, "cannot be closed") {
+				t.Errorf("the login is known as\n%s", told)
+			}
+			tellsApart(t, g, a)
+			keptNowhere(t, g, mistyped, Accounts[1].Password)
+		})
+	}
+}
+
+// What was taught outlives the process, and the Caddyfile wins over it.
+func TestATaughtLoginStaysUntilTheCaddyfileSaysSomething(t *testing.T) {
+	a := &Demo{}
+	g := StartGate(t, unknown{a}, GateOptions{NoMail: true})
+	g.Must("login", "preset", "grafana", "--keep", "--app", g.Name)
+	g.Must("login", "forget", g.Name)
+	if told := g.Must("login", g.Name); !strings.Contains(told, "the device alone") {
+		t.Errorf("after it was forgotten:\n%s", told)
+	}
+	g.Must("login", "preset", "gitea", "--keep", "--app", g.Name)
+	g.Restart()
+	if told := g.Must("login", g.Name); !strings.Contains(told, "login /user/login") {
+		t.Errorf("after a restart:\n%s", told)
+	}
+	g.Reload((&Gate{Caddy: g.Caddy, Backend: g.Backend, App: a, Name: g.Name, Site: g.Site, Console: g.Console}).Text(GateOptions{}))
+	told := g.Must("login", g.Name)
+	if !strings.Contains(told, "login /login") || !strings.Contains(told, "the Caddyfile's login") || strings.Contains(told, "/user/login") {
+		t.Errorf("with a login in the Caddyfile:\n%s", told)
+	}
+	if r := g.Cadenas("login", "preset", "gitea", "--keep", "--app", g.Name); r.Exit != 2 {
+		t.Errorf("a login at another path than the Caddyfile's was kept: %+v", r)
+	}
+	tellsApart(t, g, a)
+	if r := g.Cadenas("login", "teach", g.Name); r.Exit != 1 || !strings.Contains(r.Stderr, "padlock is closed") {
+		t.Errorf("a lesson with the padlock closed: %+v", r)
+	}
+}
+
+// The presets of the applications that run here.
+func TestPresetsHoldForTheApplicationsThatRunHere(t *testing.T) {
+	for preset, a := range map[string]App{"dokuwiki": DokuWiki{}, "adminer-sqlite": &Adminer{}, "node-red": NodeRED{}} {
+		t.Run(preset, func(t *testing.T) {
+			g := StartGate(t, unknown{a}, GateOptions{NoMail: true})
+			g.Must("login", "preset", preset, "--keep", "--app", g.Name)
+			tellsApart(t, g, a)
+		})
+	}
+}

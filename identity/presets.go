@@ -1,0 +1,212 @@
+package identity
+
+import (
+	"slices"
+	"strings"
+)
+
+// Preset is a well-known application's login, in the words of a login block.
+// It is a beginning, for the application as it comes: what was changed in its
+// settings is to be changed here too, and trying it tells.
+type Preset struct {
+	// Name is what one types; Title what the application is called.
+	Name, Title string
+	Words       Words
+	// Source is the file of the application's own that the words rest on.
+	Source string
+}
+
+// Presets are all of them, in the order of their titles.
+func Presets() []Preset { return slices.Clone(presets) }
+
+// PresetNamed returns the preset of a name.
+func PresetNamed(name string) (Preset, bool) {
+	i := slices.IndexFunc(presets, func(p Preset) bool { return p.Name == strings.ToLower(name) })
+	if i < 0 {
+		return Preset{}, false
+	}
+	return presets[i], true
+}
+
+// Under are the words for an application that stands below a path ("/wiki"),
+// as the gate sees its requests.
+func (w Words) Under(prefix string) Words {
+	prefix = strings.TrimSuffix(prefix, "/")
+	if prefix == "" {
+		return w
+	}
+	below := func(path string) string {
+		if strings.HasPrefix(path, "/") {
+			return prefix + path
+		}
+		return path
+	}
+	w.Path, w.Logout, w.Whoami.Path = below(w.Path), below(w.Logout), below(w.Whoami.Path)
+	w.Public = slices.Clone(w.Public)
+	for i := range w.Public {
+		w.Public[i] = below(w.Public[i])
+	}
+	rules := w.Success
+	w.Success = nil
+	for _, s := range rules {
+		s.Args = slices.Clone(s.Args)
+		if s.Kind == "page" || s.Kind == "location" {
+			for i := range s.Args {
+				s.Args[i] = below(s.Args[i])
+			}
+		}
+		w.Success = append(w.Success, s)
+	}
+	return w
+}
+
+func success(kind string, args ...string) []Success { return []Success{{kind, args}} }
+
+// presets rest on the applications' own sources, named in each. What is left
+// out is found out by the watcher.
+var presets = []Preset{
+	{
+		Name: "adminer", Title: "Adminer (MySQL)",
+		// A wrong password and a right one are answered alike; the page after
+		// it tells (tried). The address names the kind of database.
+		Words: Words{
+			Path: "/adminer.php", User: "auth[username]", Session: []string{"adminer_sid", "adminer_permanent"},
+			Success: success("page", "/adminer.php?server=&username={user}"),
+		},
+		Source: "vrana/adminer adminer/include/auth.inc.php",
+	},
+	{
+		Name: "adminer-postgresql", Title: "Adminer (PostgreSQL)",
+		Words: Words{
+			Path: "/adminer.php", User: "auth[username]", Session: []string{"adminer_sid", "adminer_permanent"},
+			Success: success("page", "/adminer.php?pgsql=&username={user}"),
+		},
+		Source: "vrana/adminer adminer/include/auth.inc.php",
+	},
+	{
+		Name: "adminer-sqlite", Title: "Adminer (SQLite)",
+		Words: Words{
+			Path: "/adminer.php", User: "auth[username]", Session: []string{"adminer_sid", "adminer_permanent"},
+			Success: success("page", "/adminer.php?sqlite=&username={user}"),
+		},
+		Source: "vrana/adminer adminer/include/auth.inc.php",
+	},
+	{
+		Name: "bookstack", Title: "BookStack",
+		Words:  Words{Path: "/login", User: "email", Session: []string{"bookstack_session", "remember_*"}, Logout: "/logout"},
+		Source: "BookStackApp/BookStack app/Access/Controllers/LoginController.php",
+	},
+	{
+		Name: "dokuwiki", Title: "DokuWiki",
+		// Everything is posted to one path; a wrong password clears the cookie
+		// (tried).
+		Words: Words{
+			Path: "/doku.php", User: "u", Session: []string{"DW*"}, Success: success("cookie", "DW*"), Logout: "/doku.php?do=logout",
+		},
+		Source: "dokuwiki/dokuwiki inc/auth.php",
+	},
+	{
+		Name: "forgejo", Title: "Forgejo",
+		Words:  Words{Path: "/user/login", User: "user_name", Success: success("status", "302", "303"), Logout: "/user/logout"},
+		Source: "forgejo/forgejo routers/web/auth/auth.go",
+	},
+	{
+		Name: "gitea", Title: "Gitea",
+		Words:  Words{Path: "/user/login", User: "user_name", Success: success("status", "302", "303"), Logout: "/user/logout"},
+		Source: "go-gitea/gitea routers/web/auth/auth.go",
+	},
+	{
+		Name: "grafana", Title: "Grafana",
+		// grafana_session_expiry is read by a script and is no session.
+		Words: Words{
+			Path: "/login", User: "user", Session: []string{"grafana_session"}, Success: success("status", "200"),
+			Whoami: Whoami{"/api/user", "login"}, Logout: "/logout",
+		},
+		Source: "grafana/grafana pkg/api/login.go",
+	},
+	{
+		Name: "immich", Title: "Immich",
+		Words: Words{
+			Path: "/api/auth/login", User: "email", Session: []string{"immich_access_token"},
+			Whoami: Whoami{"/api/users/me", "email"}, Success: success("status", "201"), Logout: "/api/auth/logout",
+		},
+		Source: "immich-app/immich server/src/controllers/auth.controller.ts",
+	},
+	{
+		Name: "mattermost", Title: "Mattermost",
+		Words: Words{
+			Path: "/api/v4/users/login", User: "login_id", Session: []string{"MMAUTHTOKEN"},
+			Success: success("status", "200"), Whoami: Whoami{"/api/v4/users/me", "username"}, Logout: "/api/v4/users/logout",
+		},
+		Source: "mattermost/mattermost server/channels/api4/user.go",
+	},
+	{
+		Name: "metabase", Title: "Metabase",
+		Words: Words{
+			Path: "/api/session", User: "username", Session: []string{"metabase.SESSION"},
+			Success: success("status", "200"), Whoami: Whoami{"/api/user/current", "email"}, Logout: "/api/session",
+		},
+		Source: "metabase/metabase src/metabase/session/api.clj",
+	},
+	{
+		Name: "moodle", Title: "Moodle",
+		// A right password leads back to the login, with testsession.
+		Words: Words{
+			Path: "/login/index.php", User: "username", Session: []string{"MoodleSession*"},
+			Success: success("location", "/login/index.php?testsession=*"), Logout: "/login/logout.php",
+		},
+		Source: "moodle/moodle login/index.php",
+	},
+	{
+		Name: "nextcloud", Title: "Nextcloud",
+		// The session's name is the instance's own: found out. nc_token is not
+		// set where auto_logout is on.
+		Words:  Words{Path: "/login", User: "user", Success: success("cookie", "nc_token"), Logout: "/logout"},
+		Source: "nextcloud/server core/Controller/LoginController.php",
+	},
+	{
+		Name: "node-red", Title: "Node-RED",
+		Words: Words{
+			Path: "/auth/token", User: "username", Token: "access_token", Whoami: Whoami{"/settings", "user.username"}, Logout: "/auth/revoke",
+		},
+		Source: "node-red/node-red packages/node_modules/@node-red/editor-api/lib/auth/index.js",
+	},
+	{
+		Name: "odoo", Title: "Odoo",
+		Words: Words{
+			Path: "/web/login", User: "login", Session: []string{"session_id"}, Success: success("status", "302", "303"), Logout: "/web/session/logout",
+		},
+		Source: "odoo/odoo addons/web/controllers/home.py",
+	},
+	{
+		Name: "paperless-ngx", Title: "Paperless-ngx",
+		Words: Words{
+			Path: "/accounts/login/", User: "login", Session: []string{"*sessionid"}, Success: success("status", "302"), Logout: "/accounts/logout/",
+		},
+		Source: "paperless-ngx/paperless-ngx src/paperless/urls.py",
+	},
+	{
+		Name: "phpmyadmin", Title: "phpMyAdmin",
+		Words: Words{
+			Path: "/index.php", User: "pma_username", Session: []string{"phpMyAdmin*", "pmaUser-*", "pmaAuth-*"},
+			Success: success("cookie", "pmaAuth-*"), Logout: "/index.php?route=/logout", Public: []string{"/"},
+		},
+		Source: "phpmyadmin/phpmyadmin libraries/classes/Plugins/Auth/AuthenticationCookie.php",
+	},
+	{
+		Name: "roundcube", Title: "Roundcube",
+		// A wrong password clears both cookies.
+		Words: Words{
+			Path: "/", User: "_user", Session: []string{"roundcube_sess*"}, Success: success("cookie", "roundcube_sessauth"), Logout: "/?_task=logout",
+		},
+		Source: "roundcube/roundcubemail index.php",
+	},
+	{
+		Name: "wordpress", Title: "WordPress",
+		Words: Words{
+			Path: "/wp-login.php", User: "log", Session: []string{"wordpress_*"},
+			Success: success("cookie", "wordpress_logged_in_*"), Logout: "/wp-login.php?action=logout",
+		},
+		Source: "WordPress/WordPress wp-login.php",
+	},
+}
