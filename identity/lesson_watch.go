@@ -287,7 +287,7 @@ func (s *sight) noteAfter(of func(l *Lesson) *Exchange) {
 	s.change(s.r.Context(), func(l *Lesson) {
 		h := newHider(s.secret, l)
 		seen := PageSeen{Status: status}
-		seen.Path, seen.Partial = h.address(s.r.URL)
+		seen.Path, seen.Partial, _ = h.address(s.r.URL)
 		if e := of(l); e != nil && len(e.After) < maxPages && !slices.Contains(e.After, seen) {
 			e.After = append(e.After, seen)
 		}
@@ -301,9 +301,9 @@ func (s *sight) noteNamed() {
 		return
 	}
 	h := newHider(s.secret, &s.l)
-	at, partial := h.address(s.r.URL)
+	at, partial, less := h.address(s.r.URL)
 	found := s.namesIn(&h, s.peek.Header(), s.peek.body)
-	if partial || strings.Contains(at, "{user}") || len(found) == 0 {
+	if partial || less || strings.Contains(at, "{user}") || len(found) == 0 {
 		return
 	}
 	w, err := s.watcher(Words{Path: "/"})

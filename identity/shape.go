@@ -54,8 +54,9 @@ type CookieShape struct {
 
 // PageSeen is a page that was opened.
 type PageSeen struct {
-	// Path has {user} where the user's name stood. Partial says that a part
-	// of the query was left out, so that the path cannot be asked for.
+	// Path has {user} where the user's name stood, and of the query only what
+	// is no value. Partial says that a part of the path itself was left out, so
+	// that it cannot be asked for.
 	Path    string
 	Partial bool
 	Status  int
@@ -126,8 +127,9 @@ func place(u *url.URL) (text string, partial bool) {
 }
 
 // address is the shape of a page's path with query: {user} for the name that
-// was typed; partial where something was left out.
-func (h *hider) address(u *url.URL) (text string, partial bool) {
+// was typed; partial where something of the path was left out, less where
+// something of the query was.
+func (h *hider) address(u *url.URL) (text string, partial, less bool) {
 	text, partial = place(u)
 	segments := strings.Split(text, "/")
 	for i, s := range segments {
@@ -149,13 +151,13 @@ func (h *hider) address(u *url.URL) (text string, partial bool) {
 		plain := lenientUnescape(value)
 		switch {
 		case !plainWord.MatchString(lenientUnescape(name)) || secretive(name):
-			partial = true
+			less = true
 		case !has || value == "":
 			query = append(query, part)
 		case h.isUser(plain):
 			query = append(query, name+"={user}")
 		case h.typed(plain), secretive(plain), !plainWord.MatchString(plain):
-			partial = true
+			less = true
 		default:
 			query = append(query, part)
 		}
@@ -164,9 +166,9 @@ func (h *hider) address(u *url.URL) (text string, partial bool) {
 		text += "?" + strings.Join(query, "&")
 	}
 	if len(text) > maxWord {
-		return "/", true
+		return "/", true, true
 	}
-	return text, partial
+	return text, partial, less
 }
 
 // plainWord is a value of an address that says what page it is.
@@ -222,7 +224,7 @@ func (h *hider) describe(r *http.Request, k *keptBody, typed typedUser, ans *ans
 	e.FormAgain, e.Back = x.formAgain(), x.leadsBack()
 	if location := ans.sent.Get("Location"); location != "" {
 		if to, err := r.URL.Parse(location); err == nil {
-			e.Location, _ = h.address(to)
+			e.Location, _, _ = h.address(to)
 		}
 	}
 	e.Cookies = cookieShapes(ans.sent, now)
