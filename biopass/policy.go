@@ -3,6 +3,7 @@ package biopass
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -33,7 +34,10 @@ type Policy struct {
 // Check says what is wrong with a policy, in words for whoever wrote it.
 func (p Policy) Check() error {
 	names := []string{p.Level}
-	for _, l := range p.Levels {
+	for kind, l := range p.Levels {
+		if kind == access.Phone || !slices.Contains(access.Kinds, kind) {
+			return fmt.Errorf("levels takes no kind %q: write tablet, computer or other", kind)
+		}
 		names = append(names, l)
 	}
 	for _, l := range names {

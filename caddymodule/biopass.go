@@ -32,6 +32,9 @@ type Biopass struct {
 	// Level is "convenient", "balanced" (default) or "strict"; the error rates
 	// of each stand in docs/biopass.md.
 	Level string `json:"level,omitempty"`
+	// Levels are those of kinds of devices (tablet, computer, other)
+	// that differ from Level: each kind's keyboards err at rates of their own.
+	Levels map[access.Kind]string `json:"levels,omitempty"`
 	// Trial records what would have happened and lets people begin again: to
 	// see how it goes before it counts. It stops nobody from trying on.
 	Trial bool `json:"trial,omitempty"`
@@ -57,7 +60,7 @@ func (b *Biopass) policy() biopass.Policy {
 	if b == nil {
 		return biopass.Policy{}
 	}
-	return biopass.Policy{Level: b.Level, Attempts: b.Attempts, Lock: b.AfterFailures == "lock", Trial: b.Trial}
+	return biopass.Policy{Level: b.Level, Levels: b.Levels, Attempts: b.Attempts, Lock: b.AfterFailures == "lock", Trial: b.Trial}
 }
 
 func (b *Biopass) validate() error {

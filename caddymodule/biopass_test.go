@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/biopass"
 )
 
@@ -26,6 +27,10 @@ func TestAMistakeAboutBiopassNamesItsLineAndTheRemedy(t *testing.T) {
 		{"two tries", global("attempts 2"), "a number from 3 to 20"},
 		{"three words", global("words 3"), "a number from 4 to 6"},
 		{"a level that is none", global("level lax"), "convenient or balanced or strict"},
+		{"a level for a phone", global("level strict phone"), "on a phone nobody types"},
+		{"a level for no kind", global("level strict fridge"), "tablet, computer or other"},
+		{"two levels for all", global("level strict\n\t\t\tlevel balanced"), "name a kind"},
+		{"two levels for one kind", global("level strict tablet\n\t\t\tlevel balanced tablet"), "twice in biopass for tablet"},
 		{"a way out that is none", global("after_failures ignore"), "approval or lock"},
 		{"a trial with a word", global("trial yes"), `"yes" is too much`},
 		{"a retention that is none", global("retain forever"), "60s, 12h or 90d"},
@@ -53,7 +58,7 @@ func TestWhatJSONMustNotSayOfBiopass(t *testing.T) {
 		}
 	}
 	for name, b := range map[string]*Biopass{
-		"two tries": {Attempts: 2}, "nine words": {Words: 9}, "a level": {Level: "lax"}, "a way out": {AfterFailures: "ignore"},
+		"two tries": {Attempts: 2}, "nine words": {Words: 9}, "a level": {Level: "lax"}, "a level for a phone": {Levels: map[access.Kind]string{access.Phone: "strict"}}, "a way out": {AfterFailures: "ignore"},
 	} {
 		if b.validate() == nil {
 			t.Errorf("%s was taken", name)

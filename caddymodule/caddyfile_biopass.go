@@ -1,11 +1,15 @@
 package caddymodule
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/biopass"
 )
 
 // unmarshalBiopass reads the global block's part:
@@ -14,7 +18,7 @@ import (
 //		words 4|5|6
 //		attempts <number>
 //		after_failures approval|lock
-//		level convenient|balanced|strict
+//		level convenient|balanced|strict [tablet|computer|other...]
 //		trial
 //		retain <duration>
 //		model <file>
@@ -27,7 +31,8 @@ func (a *App) unmarshalBiopass(d *caddyfile.Dispenser) error {
 	once := map[string]bool{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
-		if once[word] {
+		// A level stands once for all devices, and once more for each kind.
+		if once[word] && word != "level" {
 			return d.Errf("%s stands twice in biopass: keep one", word)
 		}
 		once[word] = true
@@ -48,7 +53,7 @@ func (b *Biopass) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 	case "after_failures":
 		return oneOf(d, &b.AfterFailures, "approval", "lock")
 	case "level":
-		return oneOf(d, &b.Level, "convenient", "balanced", "strict")
+		return b.unmarshalLevel(d)
 	case "trial":
 		b.Trial = true
 		return noArgs(d)
@@ -58,6 +63,36 @@ func (b *Biopass) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		return oneArg(d, &b.Model)
 	}
 	return d.Errf("biopass does not know %q: write one of words, attempts, after_failures, level, trial, retain, model", word)
+}
+
+// unmarshalLevel reads `level balanced`, for all devices, and `level strict
+// tablet other`, for kinds of them.
+func (b *Biopass) unmarshalLevel(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || !slices.Contains(biopass.Levels, args[0]) {
+		return d.Errf("level takes convenient or balanced or strict, and kinds of devices if it is for these only: `level strict tablet`, not %q", strings.Join(args, " "))
+	}
+	if len(args) == 1 {
+		if b.Level != "" {
+			return d.Errf("level stands twice in biopass for all devices: keep one, or name a kind: `level %s tablet`", args[0])
+		}
+		b.Level = args[0]
+		return nil
+	}
+	for _, kind := range args[1:] {
+		k := access.Kind(kind)
+		if k == access.Phone || !slices.Contains(access.Kinds, k) {
+			return d.Errf("level %s takes no kind %q: write tablet, computer or other; on a phone nobody types, an approval takes its place", args[0], kind)
+		}
+		if b.Levels[k] != "" {
+			return d.Errf("level stands twice in biopass for %s: keep one", kind)
+		}
+		if b.Levels == nil {
+			b.Levels = map[access.Kind]string{}
+		}
+		b.Levels[k] = args[0]
+	}
+	return nil
 }
 
 // unmarshalBiopass reads `biopass always|required|optional|off [<day>]`.
