@@ -54,7 +54,7 @@ func (s *Service) Decline(ctx context.Context, e Errand) (asked bool, err error)
 		return false, err
 	}
 	s.audit(ctx, e, "biopass.decline", nil)
-	if e.Why == WhyLink || s.free(e) {
+	if e.Why == WhyLink || e.unwatched() || s.free(e) {
 		_, err = s.move(ctx, e, Skipped)
 		return false, err
 	}
@@ -65,6 +65,11 @@ func (s *Service) Decline(ctx context.Context, e Errand) (asked bool, err error)
 func (s *Service) Skip(ctx context.Context, e Errand) error {
 	if e.Why != WhyEnrol || e.Done() || !s.free(e) {
 		return errGone
+	}
+	if e.unwatched() {
+		if err := s.putOff(ctx, e); err != nil {
+			return err
+		}
 	}
 	_, err := s.move(ctx, e, Skipped)
 	return err

@@ -224,7 +224,7 @@ func (h *handler) form(w http.ResponseWriter, r *http.Request, holder Holder, e 
 			to = holder.Waiting
 		}
 	case "ask":
-		if err = h.s.AskAdmin(r.Context(), e); err == nil && !e.Done() && e.Why != WhyLink {
+		if err = h.s.AskAdmin(r.Context(), e); err == nil && !e.Done() && e.Why != WhyLink && !e.unwatched() {
 			to = holder.Waiting
 		}
 	}

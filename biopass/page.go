@@ -147,9 +147,10 @@ func (s *Service) enrolScene(r *http.Request, c *lang.Catalogue, e Errand, v *vi
 	if err != nil {
 		return err
 	}
-	v.Free = s.free(e)
+	later := s.free(e)
+	v.Free = later || e.unwatched()
 	if d.Name == "" || !p.consented() {
-		v.Scene, v.Skip, v.Keyboard = "start", v.Free && e.Why == WhyEnrol, keyboardName(c, e.Device)
+		v.Scene, v.Skip, v.Keyboard = "start", later && e.Why == WhyEnrol, keyboardName(c, e.Device)
 		return nil
 	}
 	v.Scene, v.Line = "enrol", d.prints()+1

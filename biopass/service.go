@@ -471,7 +471,7 @@ func (s *Service) audit(ctx context.Context, e Errand, what string, detail map[s
 
 // AskAdmin opens the access request of a person who does not type.
 func (s *Service) AskAdmin(ctx context.Context, e Errand) error {
-	if e.Done() || e.Why == WhyLink || e.Stage == Locked {
+	if e.Done() || e.Why == WhyLink || e.unwatched() || e.Stage == Locked {
 		return nil
 	}
 	if err := s.conf.AskAdmin(ctx, e); err != nil {

@@ -29,8 +29,8 @@ func (h *Handler) badged(next caddyhttp.Handler) caddyhttp.Handler {
 		c := pages.Language(r, h.app.Languages)
 		b := &badge{
 			ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
-			mark: fmt.Appendf(nil, `<p align="center"><img src="%s" width="240" height="28" alt="%s"></p>`,
-				html.EscapeString(pages.Asset("badge-"+c.Tag()+".svg")), ascii(c.Text("biopass.guards"))),
+			mark: fmt.Appendf(nil, `<aside aria-label="Biopass"><p align="center"><img src="%s" width="%d" height="28" alt="%s"></p></aside>`,
+				html.EscapeString(pages.Asset("badge-"+c.Tag()+".svg")), badgeWidths[c.Tag()], ascii(c.Text("biopass.guards"))),
 		}
 		err := next.ServeHTTP(b, r)
 		if err == nil {
@@ -39,6 +39,10 @@ func (h *Handler) badged(next caddyhttp.Handler) caddyhttp.Handler {
 		return err
 	})
 }
+
+// badgeWidths are those of the pictures, in pixels: the page leaves room for
+// them before they are there.
+var badgeWidths = map[string]int{"en": 232, "fr": 264}
 
 // ascii writes text so that it means the same in every charset of the web.
 func ascii(text string) string {

@@ -95,7 +95,7 @@ func (q *request) typing(p access.Person, v access.Verdict, login string) (answe
 	q.closing()
 	if !q.page {
 		return true, q.problemAt(biopass.BasePath, approvals.Problem{
-			Title: "Biopass", Detail: "Four words are to be typed first. Open the address in a browser window to type them.",
+			Title: "Biopass", Detail: c.Text("biopass.problem"), // applications show it to people
 		})
 	}
 	if e, err = q.run.biopass.Begin(ctx, e); err != nil {

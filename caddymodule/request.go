@@ -231,6 +231,9 @@ func (q *request) other() error {
 	if verdict.Answer != access.LetIn {
 		return q.intercept(person, verdict, q.session.Login.ID)
 	}
+	if q.page && q.session.Login.ID == "" && q.offer(person, verdict) {
+		return nil
+	}
 	q.typed = verdict.Step == access.StepRule && verdict.Rule.Author == "biopass"
 	return q.forward(person)
 }

@@ -38,6 +38,7 @@ type site struct {
 	log     *slog.Logger
 	loose   looseOnce
 	habit   atomic.Pointer[habit]
+	offers  offers
 }
 
 func newSite(run *running, h *Handler, name string) (*site, error) {

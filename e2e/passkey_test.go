@@ -63,7 +63,7 @@ func TestAnAdminSignsInWithAPasskey(t *testing.T) {
 	b.See(`form[data-passkey="add"] button`)
 	b.Shot("account-without-passkey")
 	g.addPasskey(b, "Paul’s laptop")
-	b.accessible("the account with a passkey")
+	b.Axe("the account with a passkey")
 	b.Shot("account-with-passkey")
 	if held := device.Passkeys(); len(held) != 1 || held[0].RpID != "console.localhost" || !held[0].IsResidentCredential {
 		t.Fatalf("the device holds %+v", held)
@@ -71,7 +71,7 @@ func TestAnAdminSignsInWithAPasskey(t *testing.T) {
 
 	g.signOut(b)
 	b.See(`form[data-passkey="use"] button`)
-	b.accessible("the console's door")
+	b.Axe("the console's door")
 	b.Shot("door-with-passkey")
 	b.Open(g.Console.URL("/sign-in?to=%2Fpeople"))
 	b.See(`form[data-passkey="use"] button`)

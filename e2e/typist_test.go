@@ -141,8 +141,16 @@ func twoTypists(t *testing.T) (owner, other *typist) {
 }
 
 // types types the line that the page asks for, as told to the endpoint by the
-// page's own origin, and returns the state that follows.
-func (b *Browser) types(a *typist) string {
+// page's own origin, and returns the state that follows. Changes alter what is
+// told.
+func (b *Browser) types(a *typist, changes ...func(*biopass.Capture)) string {
+	b.t.Helper()
+	state, _ := b.typesFor(a, changes...)
+	return state
+}
+
+// typesFor is types, with the reason where the line was refused.
+func (b *Browser) typesFor(a *typist, changes ...func(*biopass.Capture)) (state, why string) {
 	b.t.Helper()
 	type told struct {
 		Challenge, State, Why string
@@ -170,11 +178,15 @@ func (b *Browser) types(a *typist) string {
 	typed := a.line(line.Words)
 	// It takes the time it takes: the gate looks at its own clock too.
 	Eval[bool](b, fmt.Sprintf(`new Promise((done) => setTimeout(() => done(true), %.0f))`, typed[len(typed)-1].At-typed[0].At-500))
-	got := call("typed", biopass.Capture{Challenge: line.Challenge, Events: typed})
+	c := biopass.Capture{Challenge: line.Challenge, Events: typed}
+	for _, change := range changes {
+		change(&c)
+	}
+	got := call("typed", c)
 	if got.Why != "" {
 		b.t.Logf("refused: %s", got.Why)
 	}
-	return got.State
+	return got.State, got.Why
 }
 
 func TestTheMadeUpTypistsAreToldApart(t *testing.T) { twoTypists(t) }

@@ -35,6 +35,8 @@ def train(a, keep, env):
             if len(running) < a.jobs and (start is None or os.path.exists(path(start))):
                 todo.remove(r)
                 cmd = [sys.executable, str(HERE / "learn.py"), a.data, path(name), "--people", a.learn, "--val", a.choose] + args
+                if a.try_out:
+                    cmd += ["--steps", "24", "--stop", "1"]  # the last word counts
                 with open(path(name) + ".log", "w") as log:
                     running[name] = subprocess.Popen(cmd + (["--warm", path(start)] if start else []), env=env, stdout=log)
         time.sleep(1)
@@ -53,7 +55,11 @@ def main():
     ap.add_argument("--keep", default=None, help="folder for the trained networks; those found there are not trained again")
     ap.add_argument("--learn", default="0-1307", help="people to learn on")
     ap.add_argument("--choose", default="1308-1607", help="people to choose fusion and thresholds on")
+    ap.add_argument("--out", default=None, help="folder for weights.bin and parity.json; default: those that are shipped")
+    ap.add_argument("--try-out", action="store_true", help="a few steps only: to see that all of it runs; the weights are worth nothing, and --out is needed")
     a = ap.parse_args()
+    if a.try_out and not a.out:
+        ap.error("--try-out needs --out: weights of a few steps must not take the place of the shipped ones")
     keep = pathlib.Path(a.keep or tempfile.mkdtemp(prefix="biopass-"))
     keep.mkdir(parents=True, exist_ok=True)
     env = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MALLOC_MMAP_THRESHOLD_="4000000000",
@@ -62,7 +68,12 @@ def main():
     os.environ.update(env)
     from export import export
     lo, hi = map(int, a.choose.split("-"))
-    export(paths, a.data, str(HERE.parent / "weights.bin"), str(HERE.parent / "testdata" / "parity.json"), lo, hi)
+    weights, parity = HERE.parent / "weights.bin", HERE.parent / "testdata" / "parity.json"
+    if a.out:
+        out = pathlib.Path(a.out)
+        out.mkdir(parents=True, exist_ok=True)
+        weights, parity = out / "weights.bin", out / "parity.json"
+    export(paths, a.data, str(weights), str(parity), lo, hi)
 
 
 if __name__ == "__main__":
