@@ -72,7 +72,7 @@ func TestTheMarkIsPutOnALoginPageOnlyWhereItIsSafe(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := w.Body.String()
-			if has := strings.Contains(got, `alt="Biopass guards this sign-in"></p></BODY>`); has != c.want {
+			if has := strings.Contains(got, `alt="Biopass guards this sign-in"></p></aside></BODY>`); has != c.want {
 				t.Errorf("marked %v: %s", has, got)
 			}
 			if !c.want && got != c.body {
