@@ -158,7 +158,7 @@ func saveAdmin(v *visit) error {
 		problem = v.say.Text("admin.bad.self") // one would shut oneself out of this room
 	}
 	if problem != "" {
-		return v.adminForm(http.StatusUnprocessableEntity, a, before, problem)
+		return v.refused(problem, func() error { return v.adminForm(http.StatusUnprocessableEntity, a, before, problem) })
 	}
 	if before != a.Email {
 		// Of an admin of that address who is no more, and whom nobody removed

@@ -258,7 +258,7 @@ func namePlace(v *visit) error {
 	}
 	again := func(key string, pairs ...any) error {
 		form.Error = v.say.Text(key, pairs...)
-		return v.places(http.StatusUnprocessableEntity, form)
+		return v.refused(form.Error, func() error { return v.places(http.StatusUnprocessableEntity, form) })
 	}
 	if form.Name == "" {
 		return again("places.bad.name")

@@ -130,7 +130,7 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 // looks are the verbs that change nothing; what the others did is logged.
 var looks = map[string]bool{
 	"applications": true, "requests": true, "connections": true, "rules": true, "padlock": true, "user": true, "users": true, "explain": true,
-	"activity": true, "export": true, "notify": true, "biopass": true, "admins": true, "devices": true, "places": true,
+	"activity": true, "export": true, "notify": true, "biopass": true, "admins": true, "admins-sessions": true, "devices": true, "places": true,
 }
 
 // subject is what a call is about, as its words name it.
@@ -160,10 +160,11 @@ func statusOf(err error) int {
 	var words *wordError
 	var decided *approvals.DecidedError
 	var unknown unknownVerb
+	var nobody unknownName
 	switch {
 	case errors.As(err, &words):
 		return http.StatusBadRequest
-	case errors.As(err, &unknown):
+	case errors.As(err, &unknown), errors.As(err, &nobody):
 		return http.StatusNotFound
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, approvals.ErrNotFound):
 		return http.StatusNotFound

@@ -67,6 +67,8 @@ func bare(cmd *cobra.Command) error {
 // spec is one verb at the command line.
 type spec struct {
 	use, short string
+	// also are further names of the verb.
+	also []string
 	// verb is the admin API's; args names its positional words.
 	verb string
 	args []string
@@ -94,7 +96,7 @@ func commands() []*cobra.Command {
 }
 
 func (s spec) command() *cobra.Command {
-	cmd := &cobra.Command{Use: s.use, Short: s.short, SilenceUsage: true, SilenceErrors: true}
+	cmd := &cobra.Command{Use: s.use, Aliases: s.also, Short: s.short, SilenceUsage: true, SilenceErrors: true}
 	for name, help := range s.flags {
 		cmd.Flags().String(name, "", help)
 	}

@@ -25,7 +25,6 @@ var specs = []spec{
 			return printed(w, err, "%s\n", a.Link)
 		},
 	},
-	adminSpec,
 	{use: "requests", short: "List who waits", verb: "requests", say: sayRequests},
 	{
 		use: "approve <id>", short: "Let a waiting person in", verb: "approve", args: []string{"id"},
@@ -85,8 +84,8 @@ var specs = []spec{
 		},
 	},
 	{
-		use: "user <name>", short: "Show a user; lock, unlock, give full access", verb: "user", args: []string{"name"}, say: sayUser,
-		sub: []spec{
+		use: "user <name>", short: "Show a user; lock, unlock, give full access, edit", verb: "user", args: []string{"name"}, say: sayUser,
+		sub: append([]spec{
 			treat("lock", "Keep a user out, whatever the rules say"),
 			treat("unlock", "End a lock"),
 			treat("full-access", "Let a user in from anywhere"),
@@ -112,8 +111,12 @@ var specs = []spec{
 					return printed(w, err, "%s is removed.\n", a.User)
 				},
 			},
-		},
+		}, userMore...),
 	},
+	usersSpec,
+	adminsSpec,
+	devicesSpec,
+	placesSpec,
 	{
 		use: "pass <user>", short: "Make a code that lets one user in once, until midnight", verb: "pass", args: []string{"user"},
 		say: func(w io.Writer, b json.RawMessage) error {

@@ -28,8 +28,10 @@ type running struct {
 	app       *App
 	state     *state
 	approvals *approvals.Service
-	console   *adminui.Console
-	sites     []*site
+	// rooms is what the console does, also for the command line; console is
+	// the same, where it has a host.
+	rooms, console *adminui.Console
+	sites          []*site
 	// every holds those of one name too, which stand in several places of the
 	// configuration; sites the first of each name.
 	every      []*site
@@ -95,10 +97,11 @@ func (a *App) begin(ctx context.Context) (run *running, err error) {
 		return nil, err
 	}
 	run.typing = run.biopass.Handler(typistOf)
+	if run.rooms, err = run.newConsole(); err != nil {
+		return nil, fmt.Errorf("preparing the console: %w", err)
+	}
 	if a.Console != "" {
-		if run.console, err = run.newConsole(); err != nil {
-			return nil, fmt.Errorf("preparing the console: %w", err)
-		}
+		run.console = run.rooms
 	}
 	if err := run.makeSites(); err != nil {
 		return nil, err

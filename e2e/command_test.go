@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -69,4 +71,95 @@ func TestTheCommandLineSaysWhatItDidAndWhatWasWrong(t *testing.T) {
 			t.Errorf("%v", e)
 		}
 	}
+}
+
+// X15: people, admins, devices and places, as the console's rooms keep them.
+func TestTheCommandLineDoesWhatTheRoomsDo(t *testing.T) {
+	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
+	c, demo := NewClient(t), &Demo{}
+	demo.SignIn(c, g.Site, Accounts[1].User, Accounts[1].Password)
+	device := ""
+	for _, c := range []struct {
+		words []string
+		exit  int
+		says  string
+	}{
+		{[]string{"user", "add", "zoe", "--called", "Zoé Roy", "--mobile", "+1 514 555-0111"}, 0, "Added."},
+		{[]string{"user", "add", "zoe"}, 2, "zoe is there already"},
+		{[]string{"user", "add", "yves", "--email", "yves"}, 2, "no e-mail address"},
+		{[]string{"user", "edit", "zoe", "--email", "zoe@example.com"}, 0, "Saved."},
+		{[]string{"user", "edit", "nobody", "--email", "x@example.com"}, 1, "none of the name nobody"},
+		{[]string{"users"}, 0, "Zoé Roy  zoe@example.com  +15145550111"},
+		{[]string{"user", "edit", "zoe", "--mobile", "-"}, 0, "Saved."},
+		{[]string{"user", "exempt", "zoe", "--app", "attendance"}, 0, "exempt in attendance"},
+		{[]string{"user", "not-exempt", "zoe"}, 1, "zoe is still exempt in attendance: add --app attendance"},
+		{[]string{"user", "not-exempt", "zoe", "--app", "attendance"}, 0, "by the rules"},
+
+		{[]string{"admins", "add", "ana@example.com", "Ana Diaz", "--language", "fr", "--applications", "attendance", "--notify", "log 5m", "--quiet", "22:00 06:00"}, 0, "Added."},
+		{[]string{"admins"}, 0, "ana@example.com"},
+		{[]string{"admins"}, 0, "22:00 06:00"},
+		{[]string{"admins", "add", "bo@example.com", "Bo", "--notify", "sms"}, 2, "sms does not reach bo@example.com"},
+		{[]string{"admins", "add", "bo@example.com", "Bo", "--applications", "payroll"}, 2, "no application payroll"},
+		{[]string{"admins", "add", "Ana@example.com", "Twice"}, 2, "Another admin has this e-mail address"},
+		{[]string{"admins", "edit", "marie@example.com", "--called", "M"}, 2, "stands in the Caddyfile"},
+		{[]string{"admins", "edit", "ana@example.com", "--new-email", "ana.diaz@example.com", "--applications", "all", "--quiet", "-"}, 0, "Saved."},
+		{[]string{"admins", "sessions", "ana.diaz@example.com"}, 0, "No admin is signed in."},
+		{[]string{"admins", "remove", "ana.diaz@example.com"}, 0, "Removed."},
+		{[]string{"admins", "remove", "ana.diaz@example.com"}, 1, "none of the name"},
+
+		{[]string{"devices", "name", "DEVICE", "The desk of the centre"}, 0, "Renamed."},
+		{[]string{"devices"}, 0, "The desk of the centre"},
+		{[]string{"devices", "allow", "DEVICE"}, 0, "Allowed for everybody."},
+		{[]string{"rules"}, 0, "allow"},
+		{[]string{"devices", "forget", "DEVICE", "--user", "nobody"}, 1, "none of the name"},
+		{[]string{"devices", "forget", "DEVICE"}, 0, "Forgotten."},
+		{[]string{"devices", "name", "nothing", "x"}, 1, "none of the name nothing"},
+
+		{[]string{"places", "name", "Annex", "198.51.100.0/24, 2001:db8:7::/48"}, 0, "Named."},
+		{[]string{"places", "name", "Half the world", "0.0.0.0/1"}, 2, "too wide"},
+		{[]string{"places", "name", "Other", "198.51.100.0/24"}, 2, "has another name already"},
+		{[]string{"places"}, 0, "198.51.100.0/24, 2001:db8:7::/48"},
+		{[]string{"explain", "--user", "zoe", "--ip", "198.51.100.7"}, 0, "Annex"},
+		{[]string{"places", "remove", "Office"}, 2, "named in the configuration"},
+		{[]string{"places", "remove", "Annex"}, 0, "The name is gone."},
+	} {
+		for i, word := range c.words {
+			if word != "DEVICE" {
+				continue
+			}
+			if device == "" {
+				var list []struct{ ID string }
+				if err := json.Unmarshal([]byte(g.Must("devices", "--json")), &list); err != nil || len(list) != 1 {
+					t.Fatalf("%v, %d devices", err, len(list))
+				}
+				device = list[0].ID
+			}
+			c.words[i] = device
+		}
+		r := g.Cadenas(c.words...)
+		if r.Exit != c.exit || !strings.Contains(r.Stdout+r.Stderr, c.says) {
+			t.Errorf("caddy cadenas %s: exit %d, not %d, or it does not say %q\n%s%s", strings.Join(c.words, " "), r.Exit, c.exit, c.says, r.Stdout, r.Stderr)
+		}
+	}
+
+	// What the activity keeps is what it keeps of a form, with who did it.
+	done := g.Must("activity", "--limit", "200")
+	for _, what := range []string{"user.add", "user.edit", "user.exempt", "admin.add", "admin.edit", "admin.remove", "device.rename", "device.forget", "place.name", "place.unname"} {
+		if !regexp.MustCompile(`command line +cli +` + regexp.QuoteMeta(what) + ` `).MatchString(done) {
+			t.Errorf("the activity does not say %s by the command line\n%s", what, done)
+		}
+	}
+
+	// An admin who is signed in is signed out.
+	b := OpenBrowser(t, View{})
+	b.Open(g.ConsoleLink("paul@example.com"))
+	b.Go("form button")
+	if out := g.Must("admins", "sessions"); !strings.Contains(out, "paul@example.com") {
+		t.Errorf("%s", out)
+	}
+	if out := g.Must("admins", "sign-out", "paul@example.com"); !strings.Contains(out, "1 sessions") {
+		t.Errorf("%s", out)
+	}
+	b.Open(g.Console.URL("/connections"))
+	b.See(`form[action="/sign-in"]`)
 }
