@@ -104,6 +104,20 @@ func (q *request) typing(p access.Person, v access.Verdict, login string) (answe
 	return true, q.leadTo(biopass.BasePath, e)
 }
 
+// typedMeanwhile leads somebody back to the page that fetches their held
+// answer, where Biopass cleared the sign-in and they left that page before it
+// went on: no access request knows of it.
+func (q *request) typedMeanwhile(p access.Person, login string) (answered bool, err error) {
+	e, ok, err := q.run.biopass.Errand(q.r.Context(), q.name, q.print.Device.ID)
+	if err != nil {
+		return true, q.unavailable(err)
+	}
+	if !ok || !e.Done() || e.Login != login || e.Person.User != p.User {
+		return false, nil
+	}
+	return true, q.leadTo(biopass.BasePath, e)
+}
+
 // leadTo shows the page of an errand: in place, or by the small page that
 // leads to the gate's own host, since scripts of the application can read what
 // is typed on its origin (threat L12).

@@ -136,6 +136,14 @@ func (q *request) stillHeld() (done bool, err error) {
 	}
 	q.note(person, verdict)
 	if verdict.Answer == access.LetIn && q.page {
+		if held.Token && q.session.State != books.LoginHeld {
+			// Nothing is held for a browser to fetch: they sign in once more,
+			// and the way to the application's own form is free.
+			return false, nil
+		}
+		if answered, err := q.typedMeanwhile(person, held.Login.ID); answered || err != nil {
+			return true, err
+		}
 		// Approved meanwhile: the page that fetches the held answer.
 		return true, q.showWaiting(approvals.AccessRequest{}, person, held.Login.ID)
 	}

@@ -54,6 +54,7 @@ func TestThePageReadsRealKeys(t *testing.T) {
 	g.ClosePadlock()
 	desk.signsOut()
 	signIn(desk, g.Site, 1)
+	desk.See("form[action$='/consent'] button")
 	desk.Go("form[action$='/consent'] button")
 	desk.typing("keys")
 

@@ -29,7 +29,9 @@ func TestThreat_L27_WhatNoHandTypedIsRefusedAcrossTheWire(t *testing.T) {
 	var enrolled []biopass.Seen
 	desk.signsOut()
 	signIn(desk, g.Site, 1)
+	desk.See("form[action$='/consent'] button")
 	desk.Go("form[action$='/consent'] button")
+	desk.See("[data-bio] .word .rest")
 	for range 5 {
 		desk.types(owner, func(c *biopass.Capture) { enrolled = slices.Clone(c.Events) })
 	}
