@@ -21,7 +21,6 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
-	"github.com/cadenas-gateway/cadenas/fingerprint"
 	"github.com/cadenas-gateway/cadenas/identity"
 	"github.com/cadenas-gateway/cadenas/store"
 )
@@ -202,16 +201,15 @@ func (q *hot) again() {
 // check is what it takes to know that a request may pass.
 func (q *hot) check() access.Verdict {
 	now := time.Now()
-	one := request{site: q.site, r: q.r, now: now}
-	one.print = q.reader.Read(q.r, fingerprint.Arrival{HTTPS: isHTTPS(q.r), ClientIP: clientIP(q.r)}, now)
-	one.mode = identity.Closed
+	one := request{site: q.site, loginAtWork: q.login.Load(), r: q.r, now: now, session: &noSession, mode: identity.Closed}
+	one.look()
 	one.clean()
-	one.place = q.run.place(one.print.Address, one.session.Person.User)
-	v, err := one.check(q.r.Context(), one.session.Person)
+	one.locate(one.session.Person.User)
+	v, err := one.decided(q.r.Context(), one.session.Person)
 	if err != nil {
 		q.t.Fatal(err)
 	}
-	return v
+	return *v
 }
 
 var toBackend = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {

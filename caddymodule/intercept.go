@@ -22,7 +22,7 @@ import (
 
 // login carries a login POST.
 func (q *request) login() error {
-	attempt, err := q.watcher.Login(q.w, q.r, q.session, q.print.Device, q.mode, q.pass, q.decide)
+	attempt, err := q.watcher.Login(q.w, q.r, *q.session, q.print.Device, q.mode, q.pass, q.decide)
 	switch {
 	case errors.Is(err, identity.ErrTooLarge):
 		return caddyhttp.Error(http.StatusRequestEntityTooLarge, err)
@@ -39,7 +39,7 @@ func (q *request) login() error {
 	}
 	countLogin(q.name, attempt.Outcome)
 	if attempt.Verdict.Answer != "" {
-		q.note(attempt.Person, attempt.Verdict)
+		q.note(attempt.Person, &attempt.Verdict)
 	}
 	if attempt.Outcome == identity.OutcomeHeld || attempt.Outcome == identity.OutcomeRefused {
 		return q.hold(attempt)
@@ -56,7 +56,9 @@ func (q *request) login() error {
 // before that about the one (l bound) who is signed in already.
 func (q *request) decide(ctx context.Context, p access.Person, l books.Login) (access.Verdict, error) {
 	q.place = q.run.place(q.print.Address, p.User)
-	q.session.Login.Adopted = l.Adopted
+	session := *q.session
+	session.Login.Adopted = l.Adopted
+	q.session = &session
 	v, err := q.check(ctx, p)
 	if err == nil {
 		v, err = q.second(ctx, p, l, v)
@@ -71,7 +73,7 @@ func (q *request) decide(ctx context.Context, p access.Person, l books.Login) (a
 // that was planted or copied before is an old one soon (threat L9).
 func (q *request) rotate() {
 	if q.print.Device.ID != "" && q.mode != identity.Drain {
-		q.w.cookie = q.reader.Rotate(&q.print, q.now)
+		q.w.cookie = q.reader.Rotate(q.mine(), q.now)
 	}
 }
 
@@ -134,7 +136,7 @@ func (q *request) stillHeld() (done bool, err error) {
 	if err != nil {
 		return true, q.unavailable(err)
 	}
-	q.note(person, verdict)
+	q.note(person, &verdict)
 	if verdict.Answer == access.LetIn && q.page {
 		if held.Token && q.session.State != books.LoginHeld {
 			// Nothing is held for a browser to fetch: they sign in once more,
@@ -373,11 +375,11 @@ func (q *request) report() error {
 	case "standalone", "minimal-ui", "window-controls-overlay":
 		installed = true // "fullscreen" is also a tab after F11
 	}
-	if !q.print.Remember(fingerprint.Report{TouchPoints: told.TouchPoints, Standalone: installed}) {
+	if !q.mine().Remember(fingerprint.Report{TouchPoints: told.TouchPoints, Standalone: installed}) {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	q.w.cookie = q.reader.Issue(&q.print, q.now)
+	q.w.cookie = q.reader.Issue(q.print, q.now)
 	q.w.Header().Set("Content-Type", "application/json")
 	_, err := io.WriteString(q.w, `{"changed":true}`)
 	return err

@@ -82,7 +82,7 @@ type habit struct {
 	counter prometheus.Counter
 }
 
-func (s *site) count(v access.Verdict) {
+func (s *site) count(v *access.Verdict) {
 	if u := s.habit.Load(); u != nil && u.answer == v.Answer && u.step == v.Step {
 		u.counter.Inc()
 		return

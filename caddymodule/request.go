@@ -20,6 +20,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/identity"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/places"
 )
 
 // ownPath is where our own pages are on an application's host. Nothing below
@@ -44,16 +45,22 @@ type request struct {
 	r       *http.Request
 	next    caddyhttp.Handler
 	now     time.Time
-	print   fingerprint.Fingerprint
+	print   *fingerprint.Fingerprint // may be shared: see mine
 	place   access.Place
 	located string // for whom: a place can have a name for one person
-	session identity.Session
+	edition places.Edition
+	session *identity.Session // may be shared: it is replaced, not changed
 	mode    identity.Mode
 	exempt  bool        // by its path
 	page    bool        // a person waits in front of it
 	why     biopass.Why // why an allowed sign-in is followed by typing
 	typed   bool        // a match of Biopass is what lets this in
 	tell    bool        // the bearer is told reasons
+
+	known   *familiar // the same request before, as far as it is still good
+	sum     uint64
+	kept    *fingerprint.Kept // what the next one may go by
+	cleaned *identity.Cleaned
 
 	person  access.Person // who was let in; nobody until then
 	guard   guard
@@ -63,21 +70,21 @@ type request struct {
 
 // serve is the order of a request, as package identity and DESIGN have it.
 func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	q := &request{site: s, loginAtWork: s.login.Load(), r: r, next: next, now: time.Now()}
-	q.print = s.reader.Read(r, fingerprint.Arrival{HTTPS: isHTTPS(r), ClientIP: clientIP(r), Domain: s.handler.CookieDomain}, q.now)
+	q := &request{site: s, loginAtWork: s.login.Load(), r: r, next: next, now: time.Now(), session: &noSession}
+	q.look()
 	q.guard.ResponseWriter = w
 	q.w = &q.guard
 
 	// The padlock's error is no way in: the mode is the strictest then, and
 	// the gate is asked again below.
-	lock, err := s.run.state.gate.Padlock(r.Context(), s.name)
+	closed, draining, err := s.lock.State(r.Context())
 	q.exempt = s.handler.matcher.match(r)
 	switch {
 	case err != nil:
 		q.mode = identity.Closed
-	case lock.Draining && !lock.Closed:
+	case draining && !closed:
 		q.mode = identity.Drain
-	case !lock.Closed:
+	case !closed:
 		q.mode = identity.Open
 	case q.exempt:
 		q.mode = identity.Exempt
@@ -103,12 +110,12 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	q.page = fingerprint.Navigation(r) || formPost(r)
 	q.locate(q.session.Person.User)
 	if (q.page || q.isLogin(r)) && q.print.Due(q.now) && q.mode != identity.Drain {
-		q.w.cookie = s.reader.Issue(&q.print, q.now)
+		q.w.cookie = s.reader.Issue(q.mine(), q.now)
 	}
 	if q.watcher == nil {
 		return q.other()
 	}
-	switch q.watcher.Classify(r, q.session) {
+	switch q.watcher.Classify(r, q.session.State) {
 	case identity.StepRelease:
 		return q.release()
 	case identity.StepLogin:
@@ -143,10 +150,33 @@ func (q *request) clean() {
 	}
 	q.cleanTrailers()
 	if q.watcher != nil {
-		q.session = q.watcher.Clean(q.r, q.print.Device.ID, q.mode)
+		q.cleanSession()
 		return
 	}
 	identity.StripOurCookies(q.r)
+}
+
+// noSession is the session where no login is watched.
+var noSession identity.Session
+
+// cleanSession takes off the request what is none of this device's sessions.
+func (q *request) cleanSession() {
+	if k := q.known; k != nil {
+		if q.mode == identity.Closed && k.cleaned != nil && q.watcher.Recall(k.cleaned, q.r, q.now) {
+			q.session = &k.cleaned.Session
+			return
+		}
+		q.known, q.kept = nil, k.print
+	}
+	session, cleaned := q.watcher.CleanFor(q.r, q.print.Device.ID, q.mode)
+	q.session, q.cleaned = &session, cleaned
+}
+
+// mine is the fingerprint to be changed: that of this request alone.
+func (q *request) mine() *fingerprint.Fingerprint {
+	mine := *q.print
+	q.print = &mine
+	return q.print
 }
 
 func (q *request) mayBeTold(token string) bool {
@@ -173,7 +203,14 @@ func (l *loginAtWork) isLogin(r *http.Request) bool {
 }
 
 // locate looks up where the request comes from, for a user.
-func (q *request) locate(user string) { q.place, q.located = q.run.place(q.print.Address, user), user }
+func (q *request) locate(user string) {
+	q.edition, q.located = q.run.app.places.Edition(), user
+	if k := q.known; k != nil && k.user == user && k.edition == q.edition {
+		q.place = k.place
+		return
+	}
+	q.place = q.run.place(q.print.Address, user)
+}
 
 // token carries a request for a new token, once the gate allows its user.
 func (q *request) token() error {
@@ -183,11 +220,11 @@ func (q *request) token() error {
 	if err != nil {
 		return q.unavailable(err)
 	}
-	q.note(person, verdict)
+	q.note(person, &verdict)
 	if verdict.Answer != access.LetIn {
 		return q.intercept(person, verdict, q.session.Login.ID)
 	}
-	return q.watcher.Token(q.w, q.r, q.session, q.print.Device.ID, q.mode, q.pass)
+	return q.watcher.Token(q.w, q.r, *q.session, q.print.Device.ID, q.mode, q.pass)
 }
 
 // other is every request that is neither a login nor a release.
@@ -195,7 +232,8 @@ func (q *request) other() error {
 	var err error
 	ctx := q.r.Context()
 	if q.session.State == books.LoginDeciding {
-		if q.session, err = q.watcher.Settle(q.r, q.print.Device.ID, q.mode, q.session); err != nil {
+		session, err := q.watcher.Settle(q.r, q.print.Device.ID, q.mode, *q.session)
+		if q.session = &session; err != nil {
 			return q.unavailable(err)
 		}
 	}
@@ -206,7 +244,9 @@ func (q *request) other() error {
 	}
 	right := identity.RightForward
 	if q.watcher != nil && q.session.Person.Nobody() {
-		if q.session, right, err = q.watcher.Nobody(q.r, q.session, q.print.Device, q.mode, q.pass); err != nil {
+		var session identity.Session
+		session, right, err = q.watcher.Nobody(q.r, *q.session, q.print.Device, q.mode, q.pass)
+		if q.session = &session; err != nil {
 			return q.unavailable(err)
 		}
 	}
@@ -223,15 +263,15 @@ func (q *request) other() error {
 	if person.Nobody() {
 		return q.nobody(right)
 	}
-	verdict, err := q.check(ctx, person)
+	verdict, err := q.decided(ctx, person)
 	if err != nil {
 		return q.unavailable(err)
 	}
 	q.note(person, verdict)
 	if verdict.Answer != access.LetIn {
-		return q.intercept(person, verdict, q.session.Login.ID)
+		return q.intercept(person, *verdict, q.session.Login.ID)
 	}
-	if q.page && q.session.Login.ID == "" && q.offer(person, verdict) {
+	if q.page && q.session.Login.ID == "" && q.offer(person, *verdict) {
 		return nil
 	}
 	q.typed = verdict.Step == access.StepRule && verdict.Rule.Author == "biopass"
@@ -241,7 +281,13 @@ func (q *request) other() error {
 // check asks the gate. A copied device cookie waits for an approval, whatever
 // the policy says about new devices.
 func (q *request) check(ctx context.Context, p access.Person) (access.Verdict, error) {
-	v, err := q.run.state.gate.Check(ctx, q.visit(p), q.circumstance(p))
+	v, _, err := q.judge(ctx, p)
+	return v, err
+}
+
+// judge is check that also returns what the verdict rests on.
+func (q *request) judge(ctx context.Context, p access.Person) (access.Verdict, gate.Given, error) {
+	v, given, err := q.run.state.gate.CheckFor(ctx, q.visit(p), q.circumstance(p))
 	if err == nil && q.print.Clone() && v.Answer == access.LetIn {
 		switch v.Step {
 		case access.StepRule, access.StepKnown, access.StepPolicy:
@@ -249,7 +295,7 @@ func (q *request) check(ctx context.Context, p access.Person) (access.Verdict, e
 		case access.StepLocked, access.StepPadlock, access.StepExempt, access.StepFull, access.StepBiopass:
 		}
 	}
-	return v, err
+	return v, given, err
 }
 
 func (q *request) visit(p access.Person) access.Visit {
@@ -326,7 +372,7 @@ func (q *request) through() error {
 	if q.watcher == nil {
 		return q.next.ServeHTTP(q.w, r)
 	}
-	q.watcher.WrapIn(&q.wrapped, q.w, r, &q.session, q.print.Device.ID, q.mode)
+	q.watcher.WrapIn(&q.wrapped, q.w, r, q.session, q.print.Device.ID, q.mode)
 	err := q.next.ServeHTTP(&q.wrapped, r)
 	q.wrapped.Finish()
 	return err
@@ -351,7 +397,11 @@ func (q *request) tellBackend(p access.Person) {
 		factors = strings.Join(steps, " ")
 	}
 	if repl, ok := q.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Set("http.cadenas.user", p.User)
+		if k := q.known; k != nil && k.user == p.User {
+			repl.Set("http.cadenas.user", k.boxed)
+		} else {
+			repl.Set("http.cadenas.user", p.User)
+		}
 		repl.Set("http.cadenas.factors", boxed(factors))
 	}
 	if name := q.handler.FactorsHeader; name != "" {
@@ -372,11 +422,11 @@ func boxed(factors string) any {
 }
 
 // note counts a verdict and leaves its reason in the access log.
-func (q *request) note(p access.Person, v access.Verdict) {
+func (q *request) note(p access.Person, v *access.Verdict) {
 	q.count(v)
 	if v.Step != access.StepKnown && hasAccessLog(q.r) {
 		if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-			extra.Add(verdictField(v))
+			extra.Add(verdictField(*v))
 			extra.Add(userField(p.User))
 		}
 	}

@@ -39,6 +39,7 @@ type running struct {
 	biopass    *biopass.Service
 	typing     http.Handler
 	kept       atomic.Pointer[[]books.Admin]
+	familiar   *familiarity
 	background sync.WaitGroup
 }
 
@@ -80,7 +81,7 @@ func (a *App) begin(ctx context.Context) (run *running, err error) {
 		}
 	}()
 	st.gate.SetAway(awayFor(a.store))
-	run = &running{app: a, state: st}
+	run = &running{app: a, state: st, familiar: newFamiliarity()}
 	if err := run.readAdmins(ctx); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/fingerprint"
+	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/identity"
 )
 
@@ -39,6 +40,7 @@ type site struct {
 	loose   looseOnce
 	habit   atomic.Pointer[habit]
 	offers  offers
+	lock    gate.Lock
 }
 
 func newSite(run *running, h *Handler, name string) (*site, error) {
@@ -73,6 +75,7 @@ func newSite(run *running, h *Handler, name string) (*site, error) {
 	s.readLesson(context.Background())
 	s.waiting = run.approvals.WaitHandler(holderOf, run.app.stopping)
 	s.configure(run.state.gate)
+	s.lock = run.state.gate.Lock(name)
 	return s, nil
 }
 

@@ -55,7 +55,7 @@ type Fingerprint struct {
 }
 
 // Clone reports whether the device cookie was a copy.
-func (f Fingerprint) Clone() bool { return f.CloneOf != "" }
+func (f *Fingerprint) Clone() bool { return f.CloneOf != "" }
 
 // Reader reads requests. Ledger may be nil: copies are then not looked for.
 type Reader struct {
@@ -109,7 +109,7 @@ func (f *Fingerprint) show() {
 // to remember. The caller asks on navigations and login answers only, and
 // sends Cache-Control: private with it; on a public asset a shared cache
 // would make strangers one device.
-func (f Fingerprint) Due(now time.Time) bool {
+func (f *Fingerprint) Due(now time.Time) bool {
 	if f.Unsure {
 		return false
 	}
@@ -163,7 +163,7 @@ func (f *Fingerprint) Remember(rep Report) bool {
 }
 
 // Name is the name of the device cookie on this request.
-func (f Fingerprint) Name() string { return f.name }
+func (f *Fingerprint) Name() string { return f.name }
 
 // Navigation reports whether r asks for a page to be shown: a person waits in
 // front of it, and a page of ours can be answered. Browsers say so since 2023

@@ -24,12 +24,18 @@ type Mark struct {
 	Since time.Time
 }
 
+// mark is a Mark in memory.
+type mark struct {
+	word atomic.Uint64
+	gone atomic.Bool // it left memory: what is kept may be newer
+}
+
 // Ledger knows the newest generation of each device, and so tells a copied
 // cookie from the real one: of two browsers that carry the same cookie one
 // renews it first, and the other one's is then old. It is memory only, and
 // bounded; a device that was forgotten is loaded again.
 type Ledger struct {
-	marks *otter.Cache[string, *atomic.Uint64]
+	marks *otter.Cache[string, *mark]
 	load  func(ctx context.Context, device string) (Mark, error)
 	newer func(device string, m Mark)
 }
@@ -40,8 +46,11 @@ type Ledger struct {
 // block. Both may be nil.
 func NewLedger(size int, load func(ctx context.Context, device string) (Mark, error), newer func(device string, m Mark)) *Ledger {
 	return &Ledger{
-		marks: otter.Must(&otter.Options[string, *atomic.Uint64]{MaximumSize: max(size, 1)}),
-		load:  load, newer: newer,
+		marks: otter.Must(&otter.Options[string, *mark]{
+			MaximumSize:      max(size, 1),
+			OnAtomicDeletion: func(e otter.DeletionEvent[string, *mark]) { e.Value.gone.Store(true) },
+		}),
+		load: load, newer: newer,
 	}
 }
 
@@ -49,7 +58,7 @@ func NewLedger(size int, load func(ctx context.Context, device string) (Mark, er
 // one came back longer ago than Grace. An error says that what was kept of the
 // device could not be read, so that nothing can be said.
 func (l *Ledger) Check(ctx context.Context, device string, generation uint32, now time.Time) (clone bool, err error) {
-	mark, ok := l.marks.GetIfPresent(device)
+	at, ok := l.marks.GetIfPresent(device)
 	if !ok {
 		var kept Mark
 		if l.load != nil {
@@ -57,12 +66,12 @@ func (l *Ledger) Check(ctx context.Context, device string, generation uint32, no
 				return false, err
 			}
 		}
-		fresh := new(atomic.Uint64)
-		fresh.Store(pack(kept))
-		mark, _ = l.marks.SetIfAbsent(device, fresh)
+		fresh := new(mark)
+		fresh.word.Store(pack(kept))
+		at, _ = l.marks.SetIfAbsent(device, fresh)
 	}
 	for {
-		old := mark.Load()
+		old := at.word.Load()
 		m := unpack(old)
 		switch {
 		case generation == m.Newest && old != 0:
@@ -71,7 +80,7 @@ func (l *Ledger) Check(ctx context.Context, device string, generation uint32, no
 			return now.Sub(m.Since) > Grace, nil
 		}
 		m = Mark{Newest: generation, Since: now}
-		if mark.CompareAndSwap(old, pack(m)) {
+		if at.word.CompareAndSwap(old, pack(m)) {
 			if l.newer != nil {
 				l.newer(device, m)
 			}
@@ -82,10 +91,10 @@ func (l *Ledger) Check(ctx context.Context, device string, generation uint32, no
 
 // Learn takes over a mark that another instance made.
 func (l *Ledger) Learn(device string, m Mark) {
-	mark, ok := l.marks.GetIfPresent(device)
+	at, ok := l.marks.GetIfPresent(device)
 	for ok {
-		old := mark.Load()
-		if m.Newest <= unpack(old).Newest || mark.CompareAndSwap(old, pack(m)) {
+		old := at.word.Load()
+		if m.Newest <= unpack(old).Newest || at.word.CompareAndSwap(old, pack(m)) {
 			return
 		}
 	}

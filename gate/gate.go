@@ -91,9 +91,12 @@ func New(b *books.Books, opt Options) *Gate {
 		opt.Log = slog.Default()
 	}
 	g := &Gate{
-		books:  b,
-		opt:    opt,
-		people: otter.Must(&otter.Options[personKey, *person]{MaximumSize: opt.People}),
+		books: b,
+		opt:   opt,
+		people: otter.Must(&otter.Options[personKey, *person]{
+			MaximumSize:      opt.People,
+			OnAtomicDeletion: func(e otter.DeletionEvent[personKey, *person]) { e.Value.gone.Store(true) },
+		}),
 	}
 	g.away.begin(b.Store)
 	g.SetAway(opt.Away)
@@ -192,17 +195,22 @@ type Circumstance struct {
 // of a known connection comes from memory: no store, no lock that others
 // hold. An error is never an allowance.
 func (g *Gate) Check(ctx context.Context, v access.Visit, c Circumstance) (access.Verdict, error) {
-	return g.check(ctx, v, c, true)
+	verdict, _, err := g.CheckFor(ctx, v, c)
+	return verdict, err
 }
 
 // Explain gives the verdict on a visit without recording anything.
 func (g *Gate) Explain(ctx context.Context, v access.Visit, c Circumstance) (access.Verdict, error) {
-	return g.check(ctx, v, c, false)
+	e, _, err := g.check(ctx, v, c)
+	if err != nil {
+		return access.Verdict{Answer: access.Deny}, err
+	}
+	return e.verdict, nil
 }
 
-func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance, record bool) (access.Verdict, error) {
+func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance) (*entry, *person, error) {
 	if err := g.heardOf(); err != nil {
-		return access.Verdict{Answer: access.Deny}, err
+		return nil, nil, err
 	}
 	app := g.application(v.Application)
 	now := g.opt.Clock()
@@ -210,19 +218,10 @@ func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance, record
 	key := visitKeyOf(v, c)
 	epoch := app.epoch.Load() + g.all.Load()
 	if e, ok := p.remembered(key, v, epoch, now); ok {
-		if record {
-			g.saw(p, e, now)
-		}
-		return e.verdict, nil
+		return e, p, nil
 	}
 	e, err := g.judge(ctx, app, p, v, key, c, epoch, now)
-	if err != nil {
-		return access.Verdict{Answer: access.Deny}, err
-	}
-	if record {
-		g.saw(p, e, now)
-	}
-	return e.verdict, nil
+	return e, p, err
 }
 
 // judge reads what is not in memory and decides.

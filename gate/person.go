@@ -25,6 +25,9 @@ type person struct {
 	known   atomic.Pointer[known]
 	entries sync.Map // visitKey -> *entry
 	count   atomic.Int32
+	// gone says that it left memory: something was written, or it was
+	// crowded out.
+	gone atomic.Bool
 }
 
 // known is what the store holds of a person, read once.

@@ -20,6 +20,11 @@ import (
 // In place, because an error route gets this very request after us: a
 // cleaned copy would leave the stolen cookie on it.
 func (w *Watcher) Clean(r *http.Request, deviceID string, mode Mode) Session {
+	return w.clean(r, deviceID, mode, nil)
+}
+
+// clean is Clean; into, where it is not nil, is given the one login of it all.
+func (w *Watcher) clean(r *http.Request, deviceID string, mode Mode, into *Cleaned) Session {
 	s := Session{State: books.LoginNobody}
 	w.names.load(r.Context())
 	if mode == Closed && sessionInPath(r.URL) {
@@ -34,6 +39,9 @@ func (w *Watcher) Clean(r *http.Request, deviceID string, mode Mode) Session {
 		}
 		c.read(s.raw)
 		c.choose(&s)
+		if into != nil {
+			into.row = c.single()
+		}
 		c.write(r.Header, &s)
 		c.forget()
 		cleaners.Put(c)
@@ -253,6 +261,23 @@ func (c *cleaner) choose(s *Session) {
 		}
 	}
 	s.Carried = s.Carried || waits
+}
+
+// single is the login that all sessions of the request are part of, all of
+// them stamped; nil where they are not, or there is none.
+func (c *cleaner) single() *row {
+	var one *row
+	for i := range c.parts {
+		p := &c.parts[i]
+		if !p.session {
+			continue
+		}
+		if p.drop || !p.stamped || p.row == nil || (one != nil && one != p.row) {
+			return nil
+		}
+		one = p.row
+	}
+	return one
 }
 
 func strictness(state books.LoginState) int {

@@ -49,10 +49,15 @@ type row struct {
 	raw   []byte // as stored, for preconditions
 	since time.Time
 	used  atomic.Int64 // unix seconds
+	// gone says that it left memory: ended, changed, or crowded out.
+	gone atomic.Bool
 }
 
 func newLogins(application string, b *books.Books, clock func() time.Time) (*logins, error) {
-	rows, err := otter.New(&otter.Options[string, *row]{MaximumSize: remembered})
+	rows, err := otter.New(&otter.Options[string, *row]{
+		MaximumSize:      remembered,
+		OnAtomicDeletion: func(e otter.DeletionEvent[string, *row]) { e.Value.gone.Store(true) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of logins: %w", err)
 	}

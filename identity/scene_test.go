@@ -316,7 +316,7 @@ func (g *gateway) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	decide := func(_ context.Context, p access.Person, _ books.Login) (access.Verdict, error) {
 		return g.verdict(p.User, device.ID)
 	}
-	switch g.w.Classify(r, s) {
+	switch g.w.Classify(r, s.State) {
 	case identity.StepRelease:
 		_, err := g.w.Release(rw, r, device.ID, decide)
 		switch {

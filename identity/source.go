@@ -168,7 +168,7 @@ func StripAliases(h http.Header, names ...string) {
 		return
 	}
 	for key := range h {
-		if aliasOf(key, names) {
+		if mayBeAlias(key, names) && aliasOf(key, names) {
 			delete(h, key)
 		}
 	}
@@ -210,6 +210,17 @@ func StripTrailers(r *http.Request, names ...string) {
 			delete(r.Trailer, key)
 		}
 	}
+}
+
+// mayBeAlias tells most headers apart by their length and first letter: this
+// is asked of every header of every request.
+func mayBeAlias(key string, names []string) bool {
+	for _, name := range names {
+		if len(key) == len(name) && foldHeader(key[0]) == foldHeader(name[0]) {
+			return true
+		}
+	}
+	return key == "" || key[0] <= ' ' || key[len(key)-1] <= ' ' // spaces at its ends do not count
 }
 
 func aliasOf(key string, names []string) bool {

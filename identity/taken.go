@@ -63,6 +63,12 @@ func (t *taken) note(hashed string, is bool) {
 	}
 }
 
+// none reports whether they are known and there is none.
+func (t *taken) none(now time.Time) bool {
+	read := t.read.Load()
+	return read != 0 && now.Unix()-read < int64(takenFresh/time.Second) && !t.any()
+}
+
 func (t *taken) forget() { t.read.Store(0) }
 
 // load reads them all, once in a while.

@@ -153,8 +153,8 @@ func (c Config) paths() []string {
 
 // Classify says what the request is to the watcher. For a POST to the login
 // it reads the body, which the request then still has.
-func (w *Watcher) Classify(r *http.Request, s Session) Step {
-	if s.State == books.LoginNobody && w.basicLogin(r) {
+func (w *Watcher) Classify(r *http.Request, state books.LoginState) Step {
+	if state == books.LoginNobody && w.basicLogin(r) {
 		return StepLogin
 	}
 	if w.login.watched(r.URL) {

@@ -151,10 +151,14 @@ func (x *Writer) stampLines(h http.Header, lines []string) (changed bool) {
 			out = append(out, line)
 		}
 	}
-	x.s.fresh = nil
+	if x.s.fresh != nil {
+		x.s.fresh = nil
+	}
 	if x.mode == Drain {
 		out = x.w.unstamp(out, x.s.stamped, now)
-		x.s.stamped = nil
+		if x.s.stamped != nil { // a session may be shared: see Cleaned
+			x.s.stamped = nil
+		}
 	}
 	x.made = out
 	if len(out) == 0 {
