@@ -31,8 +31,9 @@ type activityPage struct {
 	Older               string
 	CSV, JSON           string
 	// Chart and Unusual stand on the first page alone.
-	Chart   *chart
-	Unusual []entryLine
+	Chart     *chart
+	Unusual   []entryLine
+	Countries []newCountry
 }
 
 // mayRead reports whether the admin may read an entry. What belongs to no
@@ -142,6 +143,9 @@ func showActivity(v *visit) error {
 		if page.Chart, err = v.chart(app); err != nil {
 			return err
 		}
+		if page.Countries, err = v.newCountries(app, names); err != nil {
+			return err
+		}
 	}
 	scanned := 0
 	var last string
@@ -161,7 +165,7 @@ func showActivity(v *visit) error {
 			return false
 		}
 		page.Lines = append(page.Lines, line)
-		if fresh && search == "" && unusual(e) && len(page.Unusual) < 5 && v.now.Sub(e.At) < 7*24*time.Hour {
+		if fresh && search == "" && unusual(e) && len(page.Unusual) < unusualLines && v.now.Sub(e.At) < unusualDays*24*time.Hour {
 			line.ID += "-u" // it stands in the list too
 			page.Unusual = append(page.Unusual, line)
 		}

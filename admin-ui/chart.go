@@ -98,13 +98,3 @@ func (v *visit) chart(app string) (*chart, error) {
 	}
 	return c, nil
 }
-
-// unusual reports whether an entry is of the kind that wants a look first:
-// a copied session, refusals, closed numbers and codes, messages that failed.
-func unusual(e books.Entry) bool {
-	switch e.What {
-	case "session.foreign", "login.stolen", "refuse", "number.closed", "code.closed", "notice.failed", "user.remove", "backup", "restore":
-		return true
-	}
-	return false
-}

@@ -207,7 +207,7 @@ type movePage struct {
 	More                      int
 	Count                     int
 	Back                      string
-	All                       bool
+	All, Open                 bool
 }
 
 // moveConnections moves the ticked connections, or all of a side, to the other.
@@ -297,6 +297,11 @@ func (v *visit) askMove(app, person, to string, all bool, list []books.Connectio
 		frame: f, To: to, Application: app, Name: v.name(app), Person: person, Count: len(list), All: all,
 		Back: columnsAddress(app, person), More: max(len(list)-columnRows, 0),
 	}
+	closed, err := v.Gate.Closed(v.ctx(), app)
+	if err != nil {
+		return err
+	}
+	page.Open = !closed
 	names, devices := v.people(), v.deviceNames()
 	for _, c := range list {
 		u, err := names.user(c.User)

@@ -92,6 +92,9 @@ type SettingGroup struct {
 // SettingLine is one fact.
 type SettingLine struct {
 	Name, Value string
+	// Values are several in place of Value; what is a message key beginning
+	// with "settings." is shown as that message.
+	Values []string
 	// Bad marks what wants a look: an error, an old file.
 	Bad bool
 }

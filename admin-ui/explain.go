@@ -27,6 +27,10 @@ type explainPage struct {
 	MayMove     bool
 	Inside      bool
 	BrowserFull string
+	// Prefix is the network that can be given a name here, empty where it has
+	// one or where the admin may give none; Names are those there are.
+	Prefix string
+	Names  []string
 }
 
 // explainStep is one line of the order in which the gate decides.
@@ -68,6 +72,18 @@ func showExplanation(v *visit) error {
 	}
 	if c.Place.Address.IsValid() {
 		page.Address = c.Place.Address.String()
+	}
+	if c = v.today(c); c.Place.Name == "" && v.all() {
+		page.Prefix = around(c.Place.Address)
+		kept, err := v.Books.Networks.All(v.ctx())
+		if err != nil {
+			return err
+		}
+		for _, n := range kept {
+			if n.User == "" {
+				page.Names = append(page.Names, lang.Inert(n.Name, 80))
+			}
+		}
 	}
 	shown := verdict
 	if verdict.Shadow != nil {

@@ -62,8 +62,11 @@ type personPlace struct {
 	Seen    string
 	Times   int
 	Side    string // in, wait or out
-	at      access.Place
-	last    time.Time
+	// Href is where the dot on the map leads, Title what it is called; both
+	// may be empty.
+	Href, Title string
+	at          access.Place
+	last        time.Time
 }
 
 // personDevice is one device the person came on.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
-	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/places"
 )
 
@@ -30,6 +29,12 @@ type placesPage struct {
 	User     string
 	Unnamed  int
 	OpenForm bool
+	// Views are the whole world and a closer look.
+	Views []tab
+	// Names are those given already: to give one again adds a network to it.
+	Names []string
+	// Edited is the network whose form was sent and could not be kept.
+	Edited string
 }
 
 // namedPlace is one network with a name.
@@ -41,6 +46,8 @@ type namedPlace struct {
 	// rules name it.
 	Uses, Rules int
 	Href        string
+	// RulesHref leads to the rules that name it.
+	RulesHref string
 }
 
 // seenPlace is a place that people came from, and has no name.
@@ -94,9 +101,24 @@ func (v *visit) places(status int, page placesPage) error {
 		case s.in == 0:
 			side = "wait"
 		}
-		dots = append(dots, personPlace{Number: len(s.users), Where: s.Where, Side: side, at: s.at})
+		dots = append(dots, personPlace{
+			Number: len(s.users), Where: s.Where, Side: side, at: s.at, Href: s.Href,
+			Title: v.say.Text("places.dot", "place", s.Where, "people", v.say.Text("people.count", "count", len(s.users))),
+		})
 	}
-	page.Map = worldOf(dots)
+	near := v.r.URL.Query().Get("map") == "near"
+	if page.Map = worldOf(dots); near {
+		page.Map = nearOf(dots)
+	}
+	page.Views = []tab{
+		{v.say.Text("places.view.world"), "/places", !near},
+		{v.say.Text("places.view.near"), "/places?map=near", near},
+	}
+	for _, n := range page.Named {
+		if !n.Fixed && n.For == "" {
+			page.Names = append(page.Names, n.Name)
+		}
+	}
 	for _, s := range seen {
 		if s.at.Name != "" {
 			continue
@@ -200,6 +222,7 @@ func (v *visit) namedPlaces(uses map[string]int) ([]namedPlace, error) {
 		p.Prefixes = strings.Join(prefixes, ", ")
 		p.Uses, p.Rules = uses[p.Name], rules[p.Name]
 		p.Href = "/connections?" + url.Values{"place": {p.Name}, "window": {"30"}}.Encode()
+		p.RulesHref = "/rules?" + url.Values{"q": {p.Name}}.Encode()
 		list = append(list, p)
 	}
 	if v.Networks != nil {
@@ -246,62 +269,9 @@ func (v *visit) rulesByPlace() (map[string]int, error) {
 	return count, nil
 }
 
-// The widest networks that can be given a name: wider ones are half the world,
-// and a rule about the name would be about everybody.
-const widest4, widest6 = 8, 20
-
-// namePlace gives a network a name.
-func namePlace(v *visit) error {
-	form := placesPage{
-		Name: lang.Inert(v.r.PostFormValue("name"), 80), Prefix: strings.TrimSpace(v.r.PostFormValue("prefix")),
-		User: strings.TrimSpace(v.r.PostFormValue("user")), OpenForm: true,
-	}
-	again := func(key string, pairs ...any) error {
-		form.Error = v.say.Text(key, pairs...)
-		return v.refused(form.Error, func() error { return v.places(http.StatusUnprocessableEntity, form) })
-	}
-	if form.Name == "" {
-		return again("places.bad.name")
-	}
-	var prefixes []string
-	var parsed []netip.Prefix
-	for _, text := range strings.FieldsFunc(form.Prefix, func(r rune) bool { return r == ',' || r == ' ' || r == ';' || r == '\n' }) {
-		p, err := places.ParsePrefix(text)
-		if err != nil {
-			return again("places.bad.prefix", "text", text)
-		}
-		if (p.Addr().Is4() && p.Bits() < widest4) || (p.Addr().Is6() && p.Bits() < widest6) {
-			return again("places.bad.wide", "text", text)
-		}
-		prefixes, parsed = append(prefixes, p.String()), append(parsed, p)
-	}
-	if len(prefixes) == 0 || len(prefixes) > 100 {
-		return again("places.bad.prefix", "text", form.Prefix)
-	}
-	all, err := v.networks()
-	if err != nil {
-		return err
-	}
-	// The table that tells places is built from all of them: what it refuses
-	// (two names for one network) is refused here, not found out later.
-	if _, err := places.Open(places.Config{Networks: append(all, places.Network{Name: form.Name, Prefixes: parsed, User: form.User})}); err != nil {
-		return again("places.bad.clash")
-	}
-	by := v.by()
-	err = v.Books.Networks.Save(v.ctx(), books.Network{
-		ID: books.NewID(v.now), Name: form.Name, User: form.User, Prefixes: prefixes, By: by.Who, Created: v.now,
-	}, books.Entry{
-		At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: "place.name", Subject: form.Name,
-		Detail: map[string]string{"prefixes": strings.Join(prefixes, " "), "user": form.User},
-	})
-	if err != nil {
-		return err
-	}
-	return v.seeOther("/places?done=place.named")
-}
-
-// networks are all that have a name: the configuration's and the console's.
-func (v *visit) networks() ([]places.Network, error) {
+// networks are all that have a name: the configuration's and the console's,
+// those of some records left out.
+func (v *visit) networks(without ...string) ([]places.Network, error) {
 	var all []places.Network
 	if v.Networks != nil {
 		all = append(all, v.Networks()...)
@@ -311,6 +281,9 @@ func (v *visit) networks() ([]places.Network, error) {
 		return nil, err
 	}
 	for _, n := range kept {
+		if slices.Contains(without, n.ID) {
+			continue
+		}
 		one := places.Network{Name: n.Name, User: n.User}
 		for _, text := range n.Prefixes {
 			p, err := places.ParsePrefix(text)
@@ -322,21 +295,4 @@ func (v *visit) networks() ([]places.Network, error) {
 		all = append(all, one)
 	}
 	return all, nil
-}
-
-// unnamePlace takes a name away. Rules that name it match nothing any more.
-func unnamePlace(v *visit) error {
-	n, err := v.Books.Networks.Get(v.ctx(), v.r.PostFormValue("network"))
-	if err != nil {
-		return err
-	}
-	by := v.by()
-	err = v.Books.Networks.Remove(v.ctx(), n.ID, books.Entry{
-		At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: "place.unname", Subject: n.Name,
-		Detail: map[string]string{"prefixes": strings.Join(n.Prefixes, " ")},
-	})
-	if err != nil {
-		return err
-	}
-	return v.seeOther("/places?done=place.unnamed")
 }

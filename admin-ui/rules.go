@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
-	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/lang"
 )
@@ -25,6 +24,10 @@ type rulesPage struct {
 	Application  string
 	Rules        []ruleLine
 	Count, More  int
+	// Unused says that only rules are shown that no connection fits; UnusedHref
+	// leads there, AllHref back.
+	Unused              bool
+	UnusedHref, AllHref string
 }
 
 func showRules(v *visit) error {
@@ -58,9 +61,20 @@ func showRules(v *visit) error {
 	if err != nil {
 		return err
 	}
+	page.Unused = v.r.URL.Query().Get("unused") != ""
+	page.UnusedHref, page.AllHref = rulesAddress(page.Application, page.Search, true), rulesAddress(page.Application, page.Search, false)
+	uses := v.ruleUses(list)
 	for _, r := range list {
 		if r.Ended(v.now) || (page.Search != "" && !contains(page.Search, found[r.User], r.User, r.Group, r.Place.String(), r.Browser.String(), string(r.Kind), r.Author, r.Note)) {
 			continue
+		}
+		if page.Unused {
+			if use, err := uses.of(r); err != nil || !use.never() {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		if page.Count++; len(page.Rules) == ruleRows {
 			page.More++
@@ -70,6 +84,11 @@ func showRules(v *visit) error {
 		if err != nil {
 			return err
 		}
+		use, err := uses.of(r)
+		if err != nil {
+			return err
+		}
+		line.Use, line.Edit = use.words(v), ruleHref(r)
 		page.Rules = append(page.Rules, line)
 	}
 	return v.show(http.StatusOK, "rules", page)
@@ -108,13 +127,11 @@ type rulePage struct {
 	Places       []choice
 	Browsers     []choice
 	Error        string
-	// Sentence reads the rule back; Touched are whom it concerns.
-	Sentence    string
-	Touched     []string
-	TouchedMore int
-	Connections int
-	MinDay      string
-	MayAll      bool
+	// Sentence reads the rule back.
+	Sentence string
+	Trial    ruleTrial
+	MinDay   string
+	MayAll   bool
 }
 
 // ruleForm is what was typed.
@@ -231,57 +248,18 @@ func (v *visit) ruleForm(status int, form ruleForm, problem error, preview bool)
 		page.Error = v.say.Text(s.key, s.pairs...)
 	}
 	if preview {
-		if err := page.preview(v, form); err != nil {
+		r, err := form.rule(v.now)
+		if err != nil {
+			return err
+		}
+		if page.Sentence, err = v.sentence(r, v.people(), v.deviceNames()); err != nil {
+			return err
+		}
+		if page.Trial, err = v.tryRule(r); err != nil {
 			return err
 		}
 	}
 	return v.show(status, "rule-new", page)
-}
-
-// preview says what a rule would do: whom of the last 30 days it concerns.
-func (p *rulePage) preview(v *visit, form ruleForm) error {
-	r, err := form.rule(v.now)
-	if err != nil {
-		return err
-	}
-	names := v.people()
-	if p.Sentence, err = v.sentence(r, names, v.deviceNames()); err != nil {
-		return err
-	}
-	apps := v.applications()
-	if r.Application != "" {
-		apps = []string{r.Application}
-	}
-	seen := map[string]bool{}
-	since := v.now.AddDate(0, 0, -30)
-	for _, app := range apps {
-		q := gridQuery{Application: app, Person: r.User, Window: "30"}
-		scanned := 0
-		err := v.eachConnection(q, func(c books.Connection) bool {
-			if c.Last.After(since) && r.Matches(c.Visit()) {
-				p.Connections++
-				seen[c.User] = true
-			}
-			scanned++
-			return scanned < gridScan
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for user := range seen {
-		if len(p.Touched) == 20 {
-			p.TouchedMore = len(seen) - 20
-			break
-		}
-		u, err := names.user(user)
-		if err != nil {
-			return err
-		}
-		p.Touched = append(p.Touched, called(u))
-	}
-	slices.Sort(p.Touched)
-	return nil
 }
 
 // addRule shows what the rule would do, then, pressed again, makes it.

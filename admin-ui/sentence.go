@@ -71,6 +71,8 @@ type ruleLine struct {
 	By, When        string
 	Note            string
 	Ended           bool
+	// Use says what fits it, Edit is its page; both only in the list of rules.
+	Use, Edit string
 	// Token and Back are for the form that ends it.
 	Token, Back string
 }
@@ -110,8 +112,6 @@ type entryLine struct {
 	Via     string
 	Details []detail
 }
-
-type detail struct{ Name, Value string }
 
 // entryLine says an entry of the audit. A verb the catalogue lacks is shown as
 // it is written.
@@ -155,13 +155,9 @@ func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
 	if e.Subject == who {
 		line.Subject, line.Href = "", "" // who did it to themself needs no second naming
 	}
-	for name, value := range e.Detail {
-		if name != "application" && name != "connection" {
-			line.Details = append(line.Details, detail{name, lang.Inert(value, 200)})
-		}
-	}
-	sortBy(line.Details, func(d detail) string { return d.Name })
-	return line, nil
+	var err error
+	line.Details, err = v.details(e, names, v.deviceNames())
+	return line, err
 }
 
 // aboutUser reports whether an entry's subject is a user.

@@ -2,6 +2,7 @@ package adminui
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/cadenas-gateway/cadenas/lang"
 )
@@ -23,13 +24,29 @@ func showSettings(v *visit) error {
 			group := SettingGroup{Title: v.word(g.Title)}
 			for _, line := range g.Lines {
 				line.Name = v.word(line.Name)
-				line.Value = lang.Inert(line.Value, 2000)
+				line.Value = v.settingValue(line)
 				group.Lines = append(group.Lines, line)
 			}
 			page.Groups = append(page.Groups, group)
 		}
 	}
 	return v.show(http.StatusOK, "settings", page)
+}
+
+// settingValue says what is set; the length is that of a list of networks.
+func (v *visit) settingValue(line SettingLine) string {
+	if len(line.Values) == 0 {
+		return lang.Inert(line.Value, 2000)
+	}
+	var words []string
+	for _, value := range line.Values {
+		if strings.HasPrefix(value, "settings.") && v.say.Has(value) {
+			words = append(words, v.say.Text(value))
+		} else {
+			words = append(words, lang.Inert(value, 400))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // word is a message of the catalogue, or what is written where there is none.

@@ -59,6 +59,14 @@ var specs = []spec{
 				},
 			},
 			{
+				use: "edit <id>", short: "Give a rule another end and note", verb: "rules-edit", args: []string{"id"},
+				flags: map[string]string{"until": "a date, a moment or a duration; left out, no end", "note": "a word about it"},
+				say: func(w io.Writer, b json.RawMessage) error {
+					r, err := read[access.Rule](b)
+					return printed(w, err, "Rule %s ends: %s.\n", r.ID, stampOf(r.Until))
+				},
+			},
+			{
 				use: "end <id>", short: "End a rule", verb: "rules-end", args: []string{"id"},
 				say: func(w io.Writer, b json.RawMessage) error {
 					r, err := read[access.Rule](b)

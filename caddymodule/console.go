@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -276,15 +275,11 @@ func (run *running) settings() []adminui.SettingGroup {
 	for _, n := range a.Networks {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: n.Name, Value: strings.Join(n.Prefixes, ", ")})
 	}
-	sites := adminui.SettingGroup{Title: "settings.applications"}
+	groups := []adminui.SettingGroup{general, where}
 	for _, s := range run.sites {
-		said, err := json.Marshal(s.handler)
-		if err != nil {
-			said = []byte(err.Error())
-		}
-		sites.Lines = append(sites.Lines, adminui.SettingLine{Name: s.name, Value: string(said)})
+		groups = append(groups, s.settings())
 	}
-	return []adminui.SettingGroup{general, where, sites}
+	return groups
 }
 
 // Interface guards

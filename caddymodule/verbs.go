@@ -35,6 +35,7 @@ func init() {
 		"rules":         listRules,
 		"rules-add":     addRule,
 		"rules-end":     endRule,
+		"rules-edit":    editRule,
 		"padlock":       showPadlock,
 		"padlock-close": closePadlock,
 		"padlock-open":  openPadlock,

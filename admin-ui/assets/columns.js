@@ -38,14 +38,34 @@ if (form) {
   });
   for (const label of form.querySelectorAll("[data-all-label]")) label.hidden = false;
 
+  // The arrow keys go from entry to entry, with shift they tick on the way, and
+  // ctrl or command with A ticks the whole column.
+  form.addEventListener("keydown", (e) => {
+    const box = e.target;
+    if (!box.matches?.("input[name=in], input[name=out]")) return;
+    const list = boxes(box.name);
+    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "a") {
+      for (const one of list) one.checked = true;
+    } else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+      const next = list[list.indexOf(box) + (e.key === "ArrowDown" ? 1 : -1)];
+      if (next && e.shiftKey) box.checked = next.checked = true;
+      next?.focus();
+      last = next ?? box;
+    } else return;
+    e.preventDefault();
+    count();
+  });
+
   const tabs = document.querySelector("[data-tabs]");
   const show = (side) => {
+    sessionStorage.setItem("cadenas-side", side);
     form.dataset.side = side;
     for (const tab of tabs.querySelectorAll("[data-show]")) tab.setAttribute("aria-pressed", String(tab.dataset.show === side));
   };
   tabs.hidden = false;
   tabs.addEventListener("click", (e) => { const side = e.target.closest("[data-show]")?.dataset.show; if (side) show(side); });
-  show("out");
+  // After a move one stays in the column one moved from.
+  show((document.querySelector("[data-toast]") && sessionStorage.getItem("cadenas-side")) || "out");
 
   form.addEventListener("dragstart", (e) => {
     const box = e.target.closest?.(".entry")?.querySelector("input");

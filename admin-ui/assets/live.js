@@ -8,7 +8,7 @@ const said = Object.assign(document.createElement("p"), { className: "hush" });
 said.setAttribute("role", "status");
 document.getElementById("main").append(said);
 
-let frozen = false, due = 0, stale = false, waitingFor = false;
+let frozen = false, due = 0, stale = false, waitingFor = 0, counting = false;
 
 const served = new WeakMap(); // element -> what the server sent of it
 // The words about the stream change here, not on the server.
@@ -101,7 +101,43 @@ function tell(state) {
 
 function counted(page) { return parseInt(page.querySelector("[data-count]")?.textContent.replace(/\D/g, ""), 10) || 0; }
 
+// A sound when somebody new waits, where this browser was asked for one. It is
+// made here: nothing is fetched.
+const wanted = () => localStorage.getItem("cadenas-sound") === "on";
+let audio = null;
+function ring() {
+  try {
+    audio ??= new AudioContext();
+    audio.resume();
+    for (const [at, pitch] of [[0, 659], [0.16, 880]]) {
+      const tone = audio.createOscillator(), loud = audio.createGain(), from = audio.currentTime + at;
+      tone.frequency.value = pitch;
+      loud.gain.setValueAtTime(0.0001, from);
+      loud.gain.exponentialRampToValueAtTime(0.15, from + 0.02);
+      loud.gain.exponentialRampToValueAtTime(0.0001, from + 0.35);
+      tone.connect(loud).connect(audio.destination);
+      tone.start(from);
+      tone.stop(from + 0.4);
+    }
+    document.documentElement.dataset.rang = String(Number(document.documentElement.dataset.rang ?? 0) + 1);
+  } catch { /* no sound in this browser */ }
+}
+for (const button of document.querySelectorAll("[data-sound]")) {
+  const words = button.querySelector("span"), show = () => {
+    words.textContent = wanted() ? button.dataset.on : button.dataset.off;
+  };
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    localStorage.setItem("cadenas-sound", wanted() ? "off" : "on");
+    if (wanted()) ring();
+    show();
+  });
+  show();
+}
+
 function badge(n) {
+  if (n > waitingFor && counting && wanted()) ring();
+  counting = true;
   document.title = n ? `(${n}) ${title}` : title;
   if (n !== waitingFor && "setAppBadge" in navigator) (n ? navigator.setAppBadge(n) : navigator.clearAppBadge()).catch(() => {});
   waitingFor = n;

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
+	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/e2e"
 	"github.com/cadenas-gateway/cadenas/gate"
 )
@@ -44,14 +45,30 @@ func signIn(t *testing.T, s *stand, b *e2e.Browser, email string) {
 	b.Go("main form button")
 }
 
-// look are the views to look in: two in a plain run, all of them when
-// CONSOLE_VIEWS is "all".
+// everything says that all views and sizes are looked at: CONSOLE_VIEWS=all.
+func everything() bool { return os.Getenv("CONSOLE_VIEWS") == "all" }
+
+// look are the views to look in: in a plain run two that share neither size,
+// language nor colours; else every size in both languages and both schemes.
 func look() []e2e.View {
-	if os.Getenv("CONSOLE_VIEWS") == "all" {
-		all := e2e.Views()
-		return append(all, e2e.View{Size: e2e.Tablet, Language: "fr"}, e2e.View{Size: e2e.Tablet, Language: "en", Dark: true})
+	if !everything() {
+		return []e2e.View{{Size: e2e.Phone, Language: "fr-CA", Dark: true}, {Size: e2e.Desk, Language: "en"}}
 	}
-	return []e2e.View{{Size: e2e.Phone, Language: "fr-CA", Dark: true}, {Size: e2e.Desk, Language: "en"}}
+	all := e2e.Views()
+	for _, language := range []string{"en", "fr"} {
+		for _, dark := range []bool{false, true} {
+			all = append(all, e2e.View{Size: e2e.Tablet, Language: language, Dark: dark})
+		}
+	}
+	return all
+}
+
+// picture takes one where somebody wants to look at it: E2E_SHOTS names the
+// folder.
+func picture(b *e2e.Browser, name string) {
+	if os.Getenv("E2E_SHOTS") != "" {
+		b.Shot(name)
+	}
 }
 
 // rooms are the pages of a signed-in admin.
@@ -69,8 +86,12 @@ var rooms = []struct{ name, path string }{
 	{"columns", "/columns?app=register"},
 	{"columns-person", "/columns?app=register&person=julie.tremblay@lucioles.example"},
 	{"places", "/places"},
+	{"places-near", "/places?map=near"},
 	{"rules", "/rules"},
+	{"rules-unused", "/rules?unused=1"},
 	{"rule-new", "/rules/new"},
+	{"rule-edit", ""},
+	{"explain", ""},
 	{"activity", "/activity"},
 	{"messages", "/messages"},
 	{"admins", "/admins"},
@@ -81,41 +102,95 @@ var rooms = []struct{ name, path string }{
 	{"not-here", "/no/such/page"},
 }
 
+// stock is how much stands in the books, and how much of it is looked at in a
+// plain run: the empty house and the busy one in every view, the others in one.
+type stock struct {
+	name string
+	options
+	views int
+}
+
+func stocks() []stock {
+	list := []stock{
+		{"0", options{open: true}, 1},
+		{"1", options{connections: 1, requests: 1}, 1},
+		{"20", options{connections: 20, requests: 5}, 2},
+	}
+	if everything() {
+		list = append(list, stock{"100000", options{connections: 100_000, requests: 5}, 0})
+	}
+	return list
+}
+
 func TestEveryRoomInEveryView(t *testing.T) {
-	for _, o := range []struct {
-		name string
-		options
-	}{
-		{"0", options{open: true}},
-		{"1", options{connections: 1, requests: 1}},
-		{"20", options{connections: 20, requests: 5}},
-	} {
+	for _, o := range stocks() {
 		s, address := serve(t, o.options)
-		for _, view := range look() {
+		views := look()
+		if !everything() {
+			views = views[:o.views]
+		}
+		for _, view := range views {
 			b := e2e.OpenBrowser(t, view)
 			b.Allow(`404|no/such/page`)
 			b.Open(address + "/sign-in")
 			b.Fits()
-			b.Shot(o.name + "-sign-in")
+			picture(b, o.name+"-sign-in")
 			b.Axe("sign-in")
 			signIn(t, s, b, fixture.Marie.Email)
 			for _, room := range rooms {
-				if room.name == "padlock-close" && o.name == "20" {
-					room.path = strings.Replace(room.path, "pay", "register", 1)
-					if err := s.gate.OpenPadlock(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {
-						t.Fatal(err)
-					}
+				path := s.path(t, room.name, room.path, o)
+				if path == "" {
+					continue // there is none of these yet
 				}
-				b.Open(address + room.path)
+				b.Open(address + path)
 				b.Fits()
-				b.Shot(fmt.Sprintf("%s-%s", o.name, room.name))
+				picture(b, fmt.Sprintf("%s-%s", o.name, room.name))
 				b.Axe(o.name + " " + room.name)
 			}
-			if o.name == "20" {
+			if o.connections >= 20 { // its padlock was opened, which let in all who waited
 				if _, err := s.gate.Close(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := fixture.Ask(context.Background(), s.asks, o.requests); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 	}
+}
+
+// path is where a room is when so much stands in the books.
+func (s *stand) path(t *testing.T, room, path string, o stock) string {
+	t.Helper()
+	ctx := context.Background()
+	switch room {
+	case "padlock-close":
+		if o.connections < 20 {
+			return path
+		}
+		if err := s.gate.OpenPadlock(ctx, "register", gate.By{Who: fixture.Marie.Email}); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Replace(path, "pay", "register", 1)
+	case "rule-edit":
+		rules, err := s.books.Rules.All(ctx, "register")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rules) == 0 {
+			return ""
+		}
+		return "/rules/edit?app=register&rule=" + rules[0].ID
+	case "explain":
+		address := ""
+		err := s.books.Connections.Each(ctx, "register", func(c books.Connection) bool {
+			address = "/explain/register/" + c.ID
+			return false
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return address
+	}
+	return path
 }
