@@ -207,7 +207,7 @@ func (v *visit) taughtDone(app string, err error, words *identity.Words) error {
 func (v *visit) typedWords() identity.Words {
 	one := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	w := identity.Words{
-		Path: one("path"), User: one("user"), Token: one("token"), Logout: one("logout"),
+		Path: one("path"), User: one("user"), Token: one("token_path"), Logout: one("logout"),
 		Session: strings.Fields(one("session")), Public: strings.Fields(one("public")),
 		Whoami: identity.Whoami{Path: one("whoami"), JSON: one("whoami_name")},
 	}

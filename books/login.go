@@ -28,6 +28,9 @@ type Login struct {
 	State       LoginState
 	// Person is who signed in; nobody until a sign-in was proved.
 	Person access.Person
+	// Named says that the backend itself named the user (whoami), so that it
+	// can be asked again.
+	Named bool
 	// Adopted says that the session is older than the gate: nobody signed
 	// into it under the gate's eyes.
 	Adopted bool

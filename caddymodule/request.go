@@ -250,6 +250,11 @@ func (q *request) other() error {
 			return q.unavailable(err)
 		}
 	}
+	if q.watcher != nil && q.watcher.Doubts(&q.session, q.mode) {
+		if q.session, err = q.watcher.Recheck(q.r, q.session, q.print.Device.ID, q.mode, q.pass); err != nil {
+			return q.unavailable(err)
+		}
+	}
 	person, err := identity.First(q.r, q.session.Person, q.sources...)
 	if err != nil {
 		return q.refused(err)

@@ -63,6 +63,11 @@ func (q *request) openLesson() error {
 		return adminui.WriteLessonDoor(q.w, q.r, c, http.StatusNotFound, page)
 	}
 	page.By = l.By
+	for _, a := range q.run.admins() {
+		if a.Email == l.By && a.Name != "" {
+			page.By = a.Name
+		}
+	}
 	switch q.r.Method {
 	case http.MethodGet, http.MethodHead:
 		return adminui.WriteLessonDoor(q.w, q.r, c, http.StatusOK, page)

@@ -222,3 +222,81 @@ func TestPresetsHoldForTheApplicationsThatRunHere(t *testing.T) {
 		})
 	}
 }
+
+// The wizard, as Marie uses it: French, on a phone and at a desk, two tabs.
+func TestALoginIsTaughtInTheConsole(t *testing.T) {
+	for _, view := range []View{{Size: Phone, Language: "fr-CA", Dark: true}, {Size: Desk, Language: "fr-CA"}} {
+		t.Run(view.Name(), func(t *testing.T) {
+			g := StartGate(t, unknown{&Demo{}}, GateOptions{NoMail: true})
+			shot := func(b *Browser, name string) {
+				b.Fits()
+				b.Shot("teach-" + name)
+			}
+			console := OpenBrowser(t, view)
+			console.Open(g.ConsoleLink("marie@example.com"))
+			console.Go("main form button")
+			console.Open(g.Console.URL("/teach"))
+			console.SeeText("chaque appareil")
+			shot(console, "list")
+			console.Go("#logins a")
+			shot(console, "begin")
+			console.Go(`form[action="/teach/` + g.Name + `"] button`)
+			console.SeeText("Ouvrir l’application")
+			shot(console, "link")
+			link := Eval[string](console, `document.querySelector("a[target=_blank]").href`)
+
+			tab := console.Tab()
+			tab.Allow("401|403|favicon")
+			tab.Open(g.Site.URL(link[strings.Index(link, "/.cadenas/"):]))
+			tab.SeeText("Montrer à Cadenas")
+			shot(tab, "door")
+			tab.Go("main form button")
+			signIn := func(password string) {
+				t.Helper()
+				tab.Open(g.Site.URL("/login"))
+				tab.Type("input[name=username]", "julie")
+				tab.Type("input[name=password]", password)
+				tab.Enter()
+			}
+			console.SeeText("un mauvais mot de passe")
+			signIn(mistyped)
+			console.SeeText("demande encore le mot de passe")
+			shot(console, "wrong")
+			signIn(Accounts[1].Password)
+			tab.SeeText("Julie Tremblay")
+			console.SeeText("puis déconnectez-vous")
+			tab.Open(g.Site.URL("/api/me"))
+			tab.Open(g.Site.URL("/"))
+			tab.Go(`form[action="/logout"] button`)
+			console.SeeText("Ce qui a été trouvé")
+			console.SeeText("/api/me")
+			shot(console, "found")
+			console.Click("#correct summary")
+			shot(console, "correct")
+			console.Go("#words button.btn-key")
+			console.SeeText("Pour l’essayer")
+			signIn(mistyped)
+			console.SeeText("Le mauvais mot de passe a été reconnu comme mauvais.")
+			signIn(Accounts[1].Password)
+			console.SeeText("Le bon mot de passe a été reconnu")
+			shot(console, "tried")
+			console.Go("#words button.btn-key")
+			console.SeeText("C’est gardé")
+			if lines := console.Text(".caddy-lines"); lines != "login /login {\n\tuser username\n\twhoami /api/me user.name\n\tlogout /logout\n}" {
+				t.Errorf("the lines for the Caddyfile:\n%s", lines)
+			}
+			shot(console, "kept")
+			console.Open(g.Console.URL("/padlock/" + g.Name + "/close"))
+			if console.Has("button[disabled]") {
+				t.Error("the padlock cannot close over a login that was taught")
+			}
+			tellsApart(t, g, &Demo{})
+			console.Open(g.Console.URL("/teach/" + g.Name))
+			console.SeeText("cadenas ouvert")
+			shot(console, "closed")
+			console.Open(g.Console.URL("/activity"))
+			console.SeeText("a enseigné la connexion à")
+			keptNowhere(t, g, mistyped, Accounts[1].Password)
+		})
+	}
+}

@@ -62,8 +62,8 @@ type Lesson struct {
 	// was sent to before the sign-in (a form in two steps).
 	Page   string
 	Before []string
-	// Assets are the folders whose pictures, styles and scripts were fetched
-	// by nobody.
+	// Assets are folders and endings of the pictures, styles and scripts that
+	// were fetched by nobody.
 	Assets []string
 	Wrong  *Exchange
 	Right  *Exchange

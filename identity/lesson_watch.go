@@ -259,7 +259,7 @@ func (s *sight) noteBefore() {
 		if !strings.HasSuffix(folder, "/") {
 			folder += "/"
 		}
-		s.add(func(l *Lesson) *[]string { return &l.Assets }, folder+"*", 12)
+		s.add(func(l *Lesson) *[]string { return &l.Assets }, folder+"*"+path.Ext(at), 12)
 	case s.document() && ok && !partial && s.l.Wrong == nil:
 		if s.l.Page != at {
 			s.change(s.r.Context(), func(l *Lesson) { l.Page = at })

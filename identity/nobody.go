@@ -182,7 +182,7 @@ func (w *Watcher) discover(r *http.Request, s Session, device string, mode Mode,
 	}
 	login := t.login(person(n.user, sourceWhoami))
 	login.State, login.Adopted, login.Factors = books.LoginBound, s.Unproved, []string{"login"}
-	if err := w.adopt(r.Context(), t, login); err != nil {
+	if err := w.adopt(r.Context(), t, login, store.Batch{}); err != nil {
 		return s, err
 	}
 	if len(s.unproved) > 0 {
@@ -209,15 +209,16 @@ func (w *Watcher) discoverForeign(r *http.Request, s Session, t *trial, next Nex
 }
 
 // adopt writes the login that whoami made known. Where another request was
-// first, its row stands and this one's is not written.
-func (w *Watcher) adopt(ctx context.Context, t *trial, login books.Login) error {
+// first, its row stands and this one's is not written. More is checked and
+// written with it.
+func (w *Watcher) adopt(ctx context.Context, t *trial, login books.Login, more store.Batch) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 	defer cancel()
 	crowd, ended, err := w.logins.crowd(ctx, login.Person.User)
 	if err != nil {
 		return err
 	}
-	b := store.Batch{Writes: append(crowd, w.deps.Books.Logins.Put(login)...)}
+	b := store.Batch{Checks: more.Checks, Writes: append(append(crowd, w.deps.Books.Logins.Put(login)...), more.Writes...)}
 	for _, c := range t.carried {
 		b.Checks = append(b.Checks, w.values.check(c.hashed, c.val))
 		b.Writes = append(b.Writes, w.values.put(c.hashed, fateLogin, login.ID, t.device))

@@ -377,6 +377,12 @@ func (g *gateway) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if g.w.Doubts(&s, mode) {
+		if s, err = g.w.Recheck(r, s, device.ID, mode, g.next); err != nil {
+			http.Error(rw, "unavailable", http.StatusServiceUnavailable)
+			return
+		}
+	}
 	g.session, g.right = s, right
 	if right == identity.RightRefuse {
 		http.Error(rw, "nobody", http.StatusForbidden)

@@ -181,7 +181,7 @@ func (t *trial) apply(b store.Batch, ids ...string) error {
 
 // login is the row this trial leads to.
 func (t *trial) login(who access.Person) books.Login {
-	return books.Login{ID: t.id, Application: t.w.cfg.Application, Device: t.device, Person: who, Created: t.now, Last: t.now}
+	return books.Login{ID: t.id, Application: t.w.cfg.Application, Device: t.device, Person: who, Named: t.w.cfg.Whoami.Path != "", Created: t.now, Last: t.now}
 }
 
 // restore puts everything back: a failed login changes nothing.

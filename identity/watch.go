@@ -41,6 +41,7 @@ type Watcher struct {
 	taken   *taken
 	streams *streams
 	asked   *otter.Cache[string, time.Time]
+	doubts  *otter.Cache[string, doubt]
 	warned  sync.Map
 }
 
@@ -90,6 +91,9 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	w.asked, err = otter.New(&otter.Options[string, time.Time]{MaximumSize: remembered})
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of whoami: %w", err)
+	}
+	if w.doubts, err = otter.New(&otter.Options[string, doubt]{MaximumSize: remembered}); err != nil {
+		return nil, fmt.Errorf("making the memory of doubts: %w", err)
 	}
 	return w, nil
 }

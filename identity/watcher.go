@@ -22,6 +22,7 @@
 //		if s.State == books.LoginDeciding { s, err = w.Settle(r, deviceID, mode, s) }   // or 503
 //		if s.State == books.LoginHeld { waiting page }
 //		if s.Person.Nobody() { s, right, err = w.Nobody(r, s, device, mode, next) }
+//		if w.Doubts(&s, mode) { s, err = w.Recheck(r, s, deviceID, mode, next) }
 //		... the gate is asked about s.Person ...
 //		next(w.Wrap(rw, r, s, deviceID, mode), r)
 //	}

@@ -31,6 +31,8 @@ type Writer struct {
 	// login says that this answers a login POST: where the same address signs
 	// in and out (POST and DELETE of a session), that is no sign-out.
 	login bool
+	// turned says that a session got a new value with this answer.
+	turned bool
 }
 
 // Wrap returns the writer for an answer that goes to the browser. DeviceID
@@ -111,6 +113,7 @@ func (x *Writer) stamp(status int) {
 	if len(x.ours) > 0 && len(h["Set-Cookie"]) == 0 {
 		h["Set-Cookie"] = x.ours // a 1xx took them along
 	}
+	x.doubted(status)
 	if !x.login && x.s.Login.ID != "" && x.w.isLogout(x.r) && signedOut(x.r.Method, status, changedSession) {
 		x.w.endLater(x.r.Context(), x.s.Login)
 	}
@@ -189,6 +192,7 @@ func (x *Writer) line(line string, now time.Time) (out string, session, keep boo
 	}
 	if x.s.Carried && !x.w.login.watched(x.r.URL) {
 		x.w.names.turned(c.name, x.device, now)
+		x.turned = x.turned || !x.w.names.known().Restless[foldName(c.name)]
 	}
 	st := stamp{mark: markUnproved, device: x.device, made: now}
 	switch {
