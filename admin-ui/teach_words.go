@@ -45,7 +45,6 @@ type teachPage struct {
 type lessonView struct {
 	Step  string
 	Link  string
-	Until string
 	Steps []lessonStep
 	// Found are sentences about what was seen; Doubts what wants a look.
 	Found, Doubts []string
@@ -162,7 +161,7 @@ var lessonOrder = []identity.LessonStep{identity.LessonLink, identity.LessonWron
 
 // lessonView says a lesson in words.
 func (v *visit) lessonView(l *identity.Lesson, known LoginKnown) *lessonView {
-	view := &lessonView{Step: string(l.Step), Until: v.say.When(l.Until, v.now), Pass: l.Passed()}
+	view := &lessonView{Step: string(l.Step), Pass: l.Passed()}
 	if link := l.LinkOf(v.teacher()); link != "" {
 		view.Link = known.Address + TeachPath + link
 	}

@@ -269,6 +269,7 @@ func (a *App) endStreams() { a.stopOnce.Do(func() { close(a.stopping) }) }
 // warn says at start what an operator would want to know.
 func (a *App) warn() {
 	a.warnProxies()
+	a.warnHeaders()
 	if a.Console == "" {
 		a.log.Warn("no `console` is configured: requests can be approved by command line only (caddy cadenas approve)")
 	}

@@ -250,8 +250,9 @@ func (q *request) other() error {
 			return q.unavailable(err)
 		}
 	}
-	if q.watcher != nil && q.watcher.Doubts(&q.session, q.mode) {
-		if q.session, err = q.watcher.Recheck(q.r, q.session, q.print.Device.ID, q.mode, q.pass); err != nil {
+	if q.watcher != nil && q.watcher.Doubts(q.session, q.mode) {
+		session, err := q.watcher.Recheck(q.r, *q.session, q.print.Device.ID, q.mode, q.pass)
+		if q.session = &session; err != nil {
 			return q.unavailable(err)
 		}
 	}
