@@ -84,6 +84,7 @@ func (v *visit) frame(key string, styles, scripts []string, topics ...string) (f
 		},
 		Token: v.session.Form, Now: v.now, Back: here, Topics: strings.Join(topics, " "),
 	}
+	f.Alarm, _ = v.alarm()
 	if f.Admin == "" {
 		f.Admin = v.admin.Email
 	}

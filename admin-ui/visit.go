@@ -171,6 +171,13 @@ func (v *visit) fail(err error) {
 		status, key = http.StatusTooManyRequests, "console.error.too_many"
 	case errors.Is(err, context.Canceled) && v.ctx().Err() != nil:
 		return // the person went away
+	default:
+		if words, ok := v.alarm(); ok {
+			v.Log.Warn("the console cannot answer while the store is in trouble", "error", err, "path", v.r.URL.Path)
+			v.w.Header().Set("Retry-After", "5")
+			v.problem(http.StatusServiceUnavailable, words, "")
+			return
+		}
 	}
 	code := ""
 	if status == http.StatusInternalServerError {

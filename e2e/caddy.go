@@ -30,6 +30,8 @@ type Caddy struct {
 	binary, dir, file string
 	env               []string
 	process           *process
+	// around changes how the server is started; nil for nothing.
+	around func(*exec.Cmd) *exec.Cmd
 }
 
 // Setting changes how a Caddy is started.
@@ -114,7 +116,11 @@ func (c *Caddy) Start() {
 // says that Caddy ended, and the log has its reason.
 func (c *Caddy) TryStart() error {
 	c.t.Helper()
-	c.process = start(c.t, "caddy", c.Log, c.cmd(context.Background(), "run", "--config", c.file, "--adapter", "caddyfile"))
+	cmd := c.cmd(context.Background(), "run", "--config", c.file, "--adapter", "caddyfile")
+	if c.around != nil {
+		cmd = c.around(cmd)
+	}
+	c.process = start(c.t, "caddy", c.Log, cmd)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(poll)

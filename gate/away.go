@@ -92,6 +92,30 @@ func (g *Gate) Away() (since time.Time, closed bool) {
 	return heard, errors.Is(g.heardOf(), ErrAway)
 }
 
+// Trouble is what is wrong with the store, for people.
+type Trouble struct {
+	// Since is when the store was last well.
+	Since time.Time
+	// Away says that it does not answer; else it cannot be written.
+	Away bool
+	// Until is how long known connections go on without it; Closed says that
+	// this is over.
+	Until  time.Time
+	Closed bool
+	// Err is why it cannot be written.
+	Err error
+}
+
+// Trouble tells what is wrong with the store; ok is false while all is well.
+func (g *Gate) Trouble() (t Trouble, ok bool) {
+	if since, closed := g.Away(); !since.IsZero() {
+		return Trouble{Since: since, Away: true, Until: since.Add(time.Duration(g.away.allowed.Load())), Closed: closed}, true
+	}
+	g.dirty.mu.Lock()
+	defer g.dirty.mu.Unlock()
+	return Trouble{Since: g.dirty.since, Err: g.dirty.trouble}, g.dirty.trouble != nil
+}
+
 // Shut closes the gate until the process ends: every check is this error from
 // now on, and requests under way are cut. It reports whether the gate was open.
 // A store that no other process can write does not come to it.

@@ -31,7 +31,9 @@ type dirty struct {
 	// does not find it there yet.
 	writing map[personKey][]*pending
 	count   int
-	trouble bool
+	// trouble is why nothing can be written, since when; nil while all is well.
+	trouble error
+	since   time.Time
 }
 
 // maxPending bounds memory while the store cannot be written; beyond it

@@ -113,8 +113,11 @@ func (g *Gate) last(ctx context.Context) error {
 func (g *Gate) flushLogged(ctx context.Context) {
 	err := g.Flush(ctx)
 	g.dirty.mu.Lock()
-	before := g.dirty.trouble
-	g.dirty.trouble = err != nil
+	before := g.dirty.trouble != nil
+	g.dirty.trouble = err
+	if !before {
+		g.dirty.since = g.opt.Clock()
+	}
 	g.dirty.mu.Unlock()
 	switch {
 	case err != nil && !before:

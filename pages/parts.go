@@ -46,6 +46,9 @@ type Console struct {
 	Styles, Scripts []string
 	// Manifest is the address of the web app manifest; empty for none.
 	Manifest string
+	// Alarm is one sentence about what is wrong with the gate as a whole, at
+	// the top of every room; empty while all is well.
+	Alarm string
 }
 
 // Room is one entry of the console's navigation.

@@ -85,8 +85,18 @@ async function fetchAnew() {
   try {
     const answer = await fetch(location.href, { headers: { "X-Cadenas-Live": "1" }, credentials: "same-origin" });
     if (answer.status === 401) return location.reload();
-    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok) take(page);
+    if (answer.status === 503) sound(page.querySelector("[data-sentence]")?.textContent);
   } catch { tell("whenLost"); }
+}
+
+// The store is away: the room stays as it was, and says so.
+function sound(words) {
+  const siren = document.getElementById("siren"), text = siren?.querySelector(".txt");
+  if (!text || !words || text.textContent === words && !siren.hidden) return;
+  text.textContent = words;
+  siren.hidden = false;
 }
 
 const soon = (wait = 150) => { due ||= setTimeout(fetchAnew, wait); };
@@ -146,15 +156,25 @@ function badge(n) {
 }
 badge(counted(document));
 
-const source = new EventSource("/events");
-source.addEventListener("open", () => { tell("whenLive"); if (stale) soon(); });
-source.addEventListener("error", () => { stale = true; tell("whenLost"); });
-source.addEventListener("news", (e) => {
-  const news = JSON.parse(e.data);
-  badge(news.waiting);
-  if (!!news.waiting !== !!document.querySelector("[data-count]")) soon();
-  if (news.topics.some((t) => topics.has(t))) soon(news.topics.includes("requests") ? 50 : 400);
-});
+// A stream that was refused is not begun again by the browser: we do it, until
+// the gate is back.
+let source;
+function connect() {
+  source = new EventSource("/events");
+  source.addEventListener("open", () => { tell("whenLive"); if (stale) soon(); });
+  source.addEventListener("error", () => {
+    stale = true;
+    tell("whenLost");
+    if (source.readyState === EventSource.CLOSED) { soon(); setTimeout(connect, 5_000); }
+  });
+  source.addEventListener("news", (e) => {
+    const news = JSON.parse(e.data);
+    badge(news.waiting);
+    if (!!news.waiting !== !!document.querySelector("[data-count]")) soon();
+    if (news.topics.some((t) => topics.has(t))) soon(news.topics.includes("requests") ? 50 : 400);
+  });
+}
+connect();
 document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) soon(); });
 setInterval(() => { if (topics.size && !document.hidden) soon(); }, 60_000); // "2 min ago" grows
 addEventListener("pagehide", () => source.close());
