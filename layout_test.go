@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"books":       {"access", "store", "seal"},
 	"gate":        {"access", "books", "store"},
 	"passkey":     {"access", "store", "books", "seal", "pages"},
-	"biopass":     {"access", "store", "books", "seal", "pages", "lang"},
+	"biopass":     {"access", "store", "books", "seal", "pages", "lang", "passkey"},
 	"approvals":   {"access", "store", "books", "gate", "seal", "pages", "lang"},
 	"notify":      {"approvals", "lang"},
 	"admin-ui": {

@@ -17,7 +17,7 @@ import (
 // Consent notes that a person agreed, and under which name the keyboard is to
 // be kept.
 func (s *Service) Consent(ctx context.Context, e Errand, language, name string) error {
-	if e.purpose() != Enrolling || e.Done() {
+	if e.purpose() != Enrolling || e.Done() || e.Why == WhyKey {
 		return errGone
 	}
 	_, err := s.book.update(ctx, e.Application, e.Person.User, func(p *person) (bool, error) {
@@ -75,8 +75,12 @@ func (s *Service) Skip(ctx context.Context, e Errand) error {
 	return err
 }
 
-// free reports whether enrolment may be put off or refused without more.
+// free reports whether enrolment may be put off or refused without more. On a
+// touch screen it always may: there a passkey is offered, which nobody needs.
 func (s *Service) free(e Errand) bool {
+	if e.Why == WhyEnrol && touch(e.Device.Kind) {
+		return true
+	}
 	app := s.conf.Application(e.Application)
 	return SignIn{Mode: app.Mode, SkipUntil: app.SkipUntil}.MaySkip(s.conf.Clock())
 }
@@ -142,12 +146,16 @@ func (s *Service) Account(ctx context.Context, application, user string) (Accoun
 	return s.book.account(ctx, application, user)
 }
 
-// Erase forgets the prints and the consent of a user, and tells whether there
-// were any. By is who did it, for the audit.
+// Erase forgets the prints, the consent and the passkeys of a user, and tells
+// whether there were any. By is who did it, for the audit.
 func (s *Service) Erase(ctx context.Context, application, user, by, via string) (bool, error) {
 	found, err := s.book.erase(ctx, application, user)
-	if err != nil || !found {
+	if err != nil {
 		return found, err
+	}
+	keys, err := s.RemoveKeys(ctx, application, user)
+	if err != nil || (!found && keys == 0) {
+		return found || keys > 0, err
 	}
 	return true, s.conf.Books.Audit.Append(ctx, books.Entry{
 		At: s.conf.Clock(), Who: by, Via: via, What: "biopass.erase", Application: application, Subject: user,

@@ -57,6 +57,8 @@ type Errand struct {
 	// token): what was passed counts for it, for a short while.
 	Token bool
 	Tries Tries
+	// Key says that a passkey took the place of typing.
+	Key bool
 }
 
 // Done reports whether the errand stands no longer in the way.
@@ -87,13 +89,13 @@ func (s *Service) Begin(ctx context.Context, e Errand) (Errand, error) {
 	return s.change(ctx, e.Application, e.Device.ID, func(old *Errand) (bool, error) {
 		same := old.Person.User == e.Person.User && old.Why == e.Why && old.Login == e.Login && !old.Done()
 		if !same {
-			e.Made, e.Stage, e.Moved, e.Tries, e.Token = now, Open, now, Tries{}, false
+			e.Made, e.Stage, e.Moved, e.Tries, e.Token, e.Key = now, Open, now, Tries{}, false, false
 			*old = e
 			return true, nil
 		}
 		kept := *old
 		*old = e
-		old.Made, old.Stage, old.Moved, old.Tries, old.Token = kept.Made, kept.Stage, kept.Moved, kept.Tries, kept.Token
+		old.Made, old.Stage, old.Moved, old.Tries, old.Token, old.Key = kept.Made, kept.Stage, kept.Moved, kept.Tries, kept.Token, kept.Key
 		return true, nil
 	})
 }

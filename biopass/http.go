@@ -48,7 +48,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.notAllowed(w, "GET, HEAD")
 			return
 		}
-	case "words", "begin", "typed", "consent", "decline", "skip", "ask":
+	case "passkey", "passkey/options", "passkey/new", "passkey/new/options", "words", "begin", "typed", "consent", "decline", "skip", "ask":
 		if !post {
 			h.notAllowed(w, http.MethodPost)
 			return
@@ -80,6 +80,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, RefusedLate)
 	case action == "words", action == "begin", action == "typed":
 		err = h.call(w, r, e, action)
+	case action == "passkey/options", action == "passkey/new/options":
+		err = h.keyOptions(w, r, e, action == "passkey/new/options")
+	case action == "passkey", action == "passkey/new":
+		err = h.keyForm(w, r, e, action == "passkey/new")
 	default:
 		err = h.form(w, r, holder, e, action)
 	}
@@ -224,7 +228,7 @@ func (h *handler) form(w http.ResponseWriter, r *http.Request, holder Holder, e 
 			to = holder.Waiting
 		}
 	case "ask":
-		if err = h.s.AskAdmin(r.Context(), e); err == nil && !e.Done() && e.Why != WhyLink && !e.unwatched() {
+		if err = h.s.AskAdmin(r.Context(), e); err == nil && !e.Done() && e.Why != WhyLink && e.Why != WhyKey && !e.unwatched() {
 			to = holder.Waiting
 		}
 	}

@@ -30,11 +30,12 @@ var pageSet = sync.OnceValue(func() *pages.Set {
 // view is what biopass.html reads.
 type view struct {
 	pages.Door
-	// Scene is "start", "enrol", "words", "touch", "done", "stopped", "locked"
+	// Scene is "start", "enrol", "words", "touch", "key", "done", "stopped", "locked"
 	// or "gone".
 	Scene string
 	// Lead is how "words" is introduced ("first", "again", "more", "trial"),
-	// and how "done" ended ("passed", "enrolled", "skipped").
+	// and how "done" ended ("passed", "enrolled", "skipped", "key" for a passkey
+	// that was added, "confirmed" for one that was used).
 	Lead string
 	// Name is the person's.
 	Name string
@@ -54,8 +55,16 @@ type view struct {
 	// Skip says that enrolment can be put off, Free that it can be declined
 	// without asking an admin.
 	Skip, Free bool
-	Onward     Onward
-	Base       string
+	// Key says that a passkey can be used, KeyNew that one can be added, and
+	// KeyName what it may be called; KeySaid is why the last one was not taken.
+	Key, KeyNew      bool
+	KeyName, KeySaid string
+	// Typing says that this person can type here.
+	Typing bool
+	// Back leads to the application.
+	Back   string
+	Onward Onward
+	Base   string
 }
 
 // line is one of the pins of an enrolment.
@@ -108,21 +117,43 @@ func (s *Service) scene(r *http.Request, c *lang.Catalogue, e Errand, v *view) e
 	switch {
 	case e.Done():
 		v.Scene, v.Lead = "done", string(e.Stage)
+		if e.Key && e.Stage == Enrolled {
+			v.Lead = "key"
+		} else if e.Key {
+			v.Lead = "confirmed"
+		}
 		onward, err := s.conf.Onward(r.Context(), e)
 		v.Onward = Onward{
 			Action: local(onward.Action, ""), Ticket: onward.Ticket, Redirects: onward.Redirects,
 			Continue: local(onward.Continue, "/"), Again: onward.Again, SignIn: local(onward.SignIn, "/"),
 		}
 		return err
+	}
+	if err := s.keyScene(r, c, e, v); err != nil {
+		return err
+	}
+	switch {
 	case e.Stage == Stopped:
 		v.Scene = "stopped"
 		return nil
 	case e.Stage == Locked:
 		v.Scene = "locked"
 		return nil
-	case touch(e.Device.Kind) && r.URL.Query().Get("keyboard") == "":
-		v.Scene = "touch"
+	case e.Why == WhyKey, v.KeyNew && touch(e.Device.Kind) && r.URL.Query().Get("keyboard") == "":
+		v.Scene, v.Skip = "key", e.Why == WhyEnrol
 		return nil
+	case touch(e.Device.Kind) && r.URL.Query().Get("keyboard") == "":
+		v.Scene, v.Typing = "touch", true
+		return nil
+	case e.purpose() == Verifying && v.Key:
+		can, err := s.canType(r.Context(), e.Application, e.Person.User, e.Device)
+		if err != nil {
+			return err
+		}
+		if !can {
+			v.Scene = "touch"
+			return nil
+		}
 	case e.purpose() == Enrolling:
 		return s.enrolScene(r, c, e, v)
 	}

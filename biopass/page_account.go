@@ -5,6 +5,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
+	"github.com/cadenas-gateway/cadenas/passkey"
 )
 
 // LinkPath is what a link for another keyboard opens, and PrintsPath where a
@@ -70,11 +71,16 @@ type PrintsPage struct {
 	Application string
 	Languages   []string
 	Account     Account
+	// Keys are the person's passkeys, AddKey says that they may add one.
+	Keys   []passkey.Passkey
+	AddKey bool
 }
 
 type printsView struct {
 	pages.Door
 	Account Account
+	Keys    []passkey.Passkey
+	AddKey  bool
 	Path    string
 }
 
@@ -82,6 +88,6 @@ type printsView struct {
 func WritePrints(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, p PrintsPage) error {
 	return pageSet().Write(w, r, c, http.StatusOK, "prints", printsView{
 		Door:    pages.Door{Application: p.Application, Here: PrintsPath, Languages: p.Languages, Styles: []string{"biopass.css"}},
-		Account: p.Account, Path: PrintsPath,
+		Account: p.Account, Keys: p.Keys, AddKey: p.AddKey, Path: PrintsPath,
 	})
 }

@@ -193,8 +193,10 @@ type SignIn struct {
 	// Page says that a person looks at the answer; a script would take the
 	// page for a failure.
 	Page bool
-	// Ready says that the person has prints here, Declined that they said no.
+	// Ready says that the person has prints or a passkey here, Declined that they said no.
 	Ready, Declined bool
+	// Keys says that a passkey may take the place of typing here.
+	Keys bool
 }
 
 // Ask says whether Biopass stands between an allowed sign-in and the
@@ -204,6 +206,9 @@ func (s SignIn) Ask() (why Why, other bool) {
 	if s.Kind == access.Phone || s.Kind == access.Tablet {
 		if s.Mode == Always {
 			return WhyAlways, !s.Ready // a tablet may have a keyboard: the page asks
+		}
+		if s.Keys && s.Mode != Off && s.Page && !s.Ready && !s.Declined {
+			return WhyEnrol, false // a passkey is offered, and can be refused
 		}
 		return "", false
 	}

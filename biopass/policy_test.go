@@ -109,6 +109,11 @@ func TestWhatStandsBetweenASignInAndTheApplication(t *testing.T) {
 		{"always enrols first", SignIn{Mode: Always, Kind: access.Computer, Page: true}, WhyEnrol, false},
 		{"always, and declined: an approval instead", SignIn{Mode: Always, Kind: access.Computer, Declined: true}, WhyAlways, true},
 		{"always, on a phone: an approval instead", SignIn{Mode: Always, Kind: access.Phone, Page: true}, WhyAlways, true},
+		{"a passkey is offered on a phone, where it counts", SignIn{Mode: Optional, Kind: access.Phone, Page: true, Keys: true}, WhyEnrol, false},
+		{"not to a script", SignIn{Mode: Optional, Kind: access.Phone, Keys: true}, "", false},
+		{"not after a no", SignIn{Mode: Required, Kind: access.Phone, Page: true, Keys: true, Declined: true}, "", false},
+		{"not with Biopass off", SignIn{Mode: Off, Kind: access.Phone, Page: true, Keys: true}, "", false},
+		{"nor before an approval, where each sign-in is confirmed", SignIn{Mode: Always, Kind: access.Phone, Page: true, Keys: true}, WhyAlways, true},
 		{"no mode is off", SignIn{Kind: access.Computer, Page: true}, "", false},
 	} {
 		if why, other := c.in.Ask(); why != c.why || other != c.other {

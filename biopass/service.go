@@ -10,6 +10,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/passkey"
 	"github.com/cadenas-gateway/cadenas/seal"
 	"github.com/cadenas-gateway/cadenas/store"
 )
@@ -67,6 +68,9 @@ type Config struct {
 	LockOut func(ctx context.Context, e Errand) error
 	// AskAdmin opens the access request of an errand.
 	AskAdmin func(ctx context.Context, e Errand) error
+	// Passkeys asks for the passkeys of an application's users, where they may
+	// answer with one in the place of typing; nil, or a nil party: nowhere.
+	Passkeys func(application string) *passkey.Party
 	// Count is told each outcome but OneMore, for metrics; nil: nobody counts.
 	Count func(application string, o Outcome)
 	// Onward finds the way to the application once the errand is done.
@@ -112,9 +116,21 @@ func New(c Config) (*Service, error) {
 	}, nil
 }
 
-// Able reports whether a user can be asked to type on a device: they have
-// prints there, the device has a keyboard, and not every try is spent.
+// Able reports whether a user can confirm a sign-in on a device: by typing, or
+// by a passkey.
 func (s *Service) Able(ctx context.Context, application, user string, device access.Device) (bool, error) {
+	if device.ID == "" {
+		return false, nil
+	}
+	if key, err := s.hasKey(ctx, application, user); err != nil || key {
+		return key && err == nil, err
+	}
+	return s.canType(ctx, application, user, device)
+}
+
+// canType reports whether a user can be asked to type on a device: they have
+// prints there, the device has a keyboard, and not every try is spent.
+func (s *Service) canType(ctx context.Context, application, user string, device access.Device) (bool, error) {
 	if device.ID == "" || device.Kind == access.Phone || s.conf.Application(application).Mode == Off {
 		return false, nil
 	}
@@ -137,8 +153,13 @@ func (s *Service) SignedIn(ctx context.Context, application, user string, device
 	if err != nil {
 		return "", false, err
 	}
+	key, err := s.hasKey(ctx, application, user)
+	if err != nil {
+		return "", false, err
+	}
 	in := SignIn{
-		Mode: app.Mode, SkipUntil: app.SkipUntil, Kind: device.Kind, Page: page, Ready: p.ready(), Declined: !p.Declined.IsZero(),
+		Mode: app.Mode, SkipUntil: app.SkipUntil, Kind: device.Kind, Page: page, Ready: p.ready() || key, Declined: !p.Declined.IsZero(),
+		Keys: s.party(application) != nil,
 	}
 	why, other = in.Ask()
 	if why == WhyEnrol && !page && in.MaySkip(s.conf.Clock()) {
@@ -184,7 +205,7 @@ func (s *Service) Line(ctx context.Context, e Errand) (Challenge, error) {
 			return c, RefusedLate // it rested too long: the page begins anew
 		}
 		c.Purpose, c.Step = Enrolling, d.prints()+1
-	} else if able, err := s.Able(ctx, e.Application, e.Person.User, e.Device); err != nil || !able {
+	} else if able, err := s.canType(ctx, e.Application, e.Person.User, e.Device); err != nil || !able || e.Why == WhyKey {
 		return c, errors.Join(err, RefusedLate)
 	}
 	return s.lines.draw(ctx, e.Application, e.Device.ID, c, e.Language, s.conf.Words)
@@ -255,7 +276,7 @@ func (s *Service) Typed(ctx context.Context, e Errand, c Capture) (Next, error) 
 }
 
 func (e Errand) purpose() Purpose {
-	if e.Why == WhyEnrol || e.Why == WhyLink {
+	if e.Why == WhyEnrol || e.Why == WhyLink || e.Why == WhyKey {
 		return Enrolling
 	}
 	return Verifying
@@ -471,7 +492,7 @@ func (s *Service) audit(ctx context.Context, e Errand, what string, detail map[s
 
 // AskAdmin opens the access request of a person who does not type.
 func (s *Service) AskAdmin(ctx context.Context, e Errand) error {
-	if e.Done() || e.Why == WhyLink || e.unwatched() || e.Stage == Locked {
+	if e.Done() || e.Why == WhyLink || e.Why == WhyKey || e.unwatched() || e.Stage == Locked {
 		return nil
 	}
 	if err := s.conf.AskAdmin(ctx, e); err != nil {

@@ -129,7 +129,7 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 
 // looks are the verbs that change nothing; what the others did is logged.
 var looks = map[string]bool{
-	"applications": true, "requests": true, "connections": true, "rules": true, "padlock": true, "user": true, "users": true, "explain": true,
+	"applications": true, "requests": true, "connections": true, "rules": true, "padlock": true, "user": true, "users": true, "explain": true, "admin-passkeys": true,
 	"activity": true, "export": true, "notify": true, "biopass": true, "admins": true, "admins-sessions": true, "devices": true, "places": true,
 }
 

@@ -54,6 +54,10 @@ type SiteBiopass struct {
 	// SkipUntil is a day, "2027-01-31", until whose end required enrolment may
 	// be put off.
 	SkipUntil string `json:"skip_until,omitempty"`
+	// Passkey lets people confirm a sign-in with a passkey of theirs in the
+	// place of typing. It needs the gate's pages on a host of their own, by
+	// `console` or `intercept`. Default: typing alone counts.
+	Passkey bool `json:"passkey,omitempty"`
 }
 
 func (b *Biopass) policy() biopass.Policy {
@@ -100,6 +104,9 @@ func (h *Handler) validateBiopass() error {
 	if b == nil {
 		return nil
 	}
+	if b.Passkey && biopass.Mode(b.Mode) == biopass.Off {
+		return errors.New("biopass off takes no passkey: with it off nobody confirms anything")
+	}
 	switch biopass.Mode(b.Mode) {
 	case biopass.Off, biopass.Optional, biopass.Required:
 	case biopass.Always:
@@ -138,8 +145,9 @@ func (run *running) newBiopass() (*biopass.Service, error) {
 			until, _ := s.handler.Biopass.skipUntil() // validated
 			return biopass.Application{Name: name, Mode: s.handler.mode(), SkipUntil: until}
 		},
-		Count: countTyping,
-		Grant: run.biopassGrant, LockOut: run.biopassLock, AskAdmin: run.biopassAsk, Onward: run.biopassOnward,
+		Count:    countTyping,
+		Passkeys: run.passkeys,
+		Grant:    run.biopassGrant, LockOut: run.biopassLock, AskAdmin: run.biopassAsk, Onward: run.biopassOnward,
 	}
 	if b := a.Biopass; b != nil {
 		c.Words, c.Retain = b.Words, time.Duration(b.Retain)

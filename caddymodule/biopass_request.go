@@ -32,9 +32,9 @@ func (q *request) second(ctx context.Context, p access.Person, l books.Login, v 
 	if cleared {
 		v.Factor = "login"
 		if typed {
-			v.Factor = "biopass"
+			v.Factor, err = service.Factor(ctx, q.name, device.ID)
 		}
-		return v, nil
+		return v, err
 	}
 	ask, err := q.run.approvals.ForHolder(ctx, q.name, device.ID, l.ID)
 	switch {
@@ -149,6 +149,8 @@ func (q *request) ownTyping() error {
 		return q.ownLink()
 	case biopass.PrintsPath, biopass.PrintsPath + "/erase", biopass.PrintsPath + "/export":
 		return q.ownPrints()
+	case biopass.PrintsPath + "/passkey", biopass.PrintsPath + "/passkey/remove":
+		return q.ownKeys()
 	}
 	if q.elsewhere() {
 		return q.nothingHere()
@@ -232,7 +234,7 @@ func (q *request) ownPrints() error {
 		http.Redirect(q.w, q.r, biopass.PrintsPath, http.StatusSeeOther)
 		return nil
 	}
-	a, err := service.Account(q.r.Context(), q.name, p.User)
+	a, err := q.run.keptOf(q.r.Context(), q.name, p.User)
 	if err != nil {
 		return q.unavailable(err)
 	}
@@ -241,7 +243,14 @@ func (q *request) ownPrints() error {
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		return json.NewEncoder(q.w).Encode(userPrints{q.name, p.User, a})
+		return json.NewEncoder(q.w).Encode(a)
 	}
-	return biopass.WritePrints(q.w, q.r, c, biopass.PrintsPage{Application: q.name, Languages: q.run.app.Languages, Account: a})
+	page := biopass.PrintsPage{Application: q.name, Languages: q.run.app.Languages, Account: a.Account}
+	if page.Keys, _, err = service.Keys(q.r.Context(), q.name, p.User); err != nil {
+		return q.unavailable(err)
+	}
+	if page.AddKey, err = service.MayAddKey(q.r.Context(), q.name, p.User, q.confirmed()); err != nil {
+		return q.unavailable(err)
+	}
+	return biopass.WritePrints(q.w, q.r, c, page)
 }

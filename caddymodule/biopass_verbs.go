@@ -29,7 +29,14 @@ var biopassSpec = spec{
 			},
 		},
 		{
-			use: "erase <user>", short: "Erase a user's prints and consent", verb: "biopass-erase", args: []string{"user"},
+			use: "remove-passkey <user> <id>", short: "Remove a user's passkey", verb: "biopass-passkey-remove", args: []string{"user", "id"},
+			say: func(w io.Writer, b json.RawMessage) error {
+				k, err := read[keyAnswer](b)
+				return printed(w, err, "%s is removed.\n", k.Name)
+			},
+		},
+		{
+			use: "erase <user>", short: "Erase a user's prints, consent and passkeys", verb: "biopass-erase", args: []string{"user"},
 			say: func(w io.Writer, b json.RawMessage) error {
 				a, err := read[struct {
 					User   string
@@ -61,6 +68,17 @@ type userPrints struct {
 	Application string `json:"application"`
 	User        string `json:"user"`
 	biopass.Account
+	Passkeys []keyAnswer `json:"passkeys"`
+}
+
+// keptOf is what is kept of a user in an application.
+func (run *running) keptOf(ctx context.Context, app, user string) (userPrints, error) {
+	a, err := run.biopass.Account(ctx, app, user)
+	if err != nil {
+		return userPrints{}, err
+	}
+	keys, _, err := run.biopass.Keys(ctx, app, user)
+	return userPrints{app, user, a, keyAnswers(keys)}, err
 }
 
 func showPrints(ctx context.Context, c *call) (any, error) {
@@ -74,11 +92,11 @@ func showPrints(ctx context.Context, c *call) (any, error) {
 	}
 	all := []userPrints{}
 	for _, app := range list {
-		a, err := c.biopass.Account(ctx, app, user)
+		a, err := c.keptOf(ctx, app, user)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, userPrints{app, user, a})
+		all = append(all, a)
 	}
 	return all, nil
 }
@@ -103,6 +121,11 @@ func sayPrints(w io.Writer, b json.RawMessage) error {
 		}
 		for _, k := range a.Keyboards {
 			if _, err := fmt.Fprintf(w, "  %s (%s): %d prints, last used %s\n", k.Name, k.Kind, k.Prints, stampOf(k.Used)); err != nil {
+				return err
+			}
+		}
+		for _, k := range a.Passkeys {
+			if err := printed(w, nil, "  passkey %s: %s, added %s, last used %s\n", k.ID, k.Name, stampOf(k.Created), stampOf(k.Used)); err != nil {
 				return err
 			}
 		}

@@ -95,13 +95,21 @@ func (b *Biopass) unmarshalLevel(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalBiopass reads `biopass always|required|optional|off [<day>]`.
+// unmarshalBiopass reads `biopass always|required|optional|off [<day>] [passkey]`.
 func (h *Handler) unmarshalBiopass(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
-	if len(args) == 0 || len(args) > 2 {
-		return d.Err("biopass takes always, required, optional or off, and the last day on which enrolment may be put off: `biopass required 2027-01-31`")
+	last := len(args) - 1
+	key := last > 0 && args[last] == "passkey"
+	if key {
+		args = args[:last]
 	}
-	b := &SiteBiopass{Mode: args[0]}
+	if len(args) == 0 || len(args) > 2 {
+		return d.Err("biopass takes always, required, optional or off, the last day on which enrolment may be put off, and passkey: `biopass required 2027-01-31 passkey`")
+	}
+	b := &SiteBiopass{Mode: args[0], Passkey: key}
+	if key && b.Mode == "off" {
+		return d.Err("biopass off takes no passkey: with it off nobody confirms anything")
+	}
 	switch b.Mode {
 	case "always", "required":
 	case "optional", "off":

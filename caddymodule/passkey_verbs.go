@@ -91,6 +91,29 @@ func removeAdminPasskey(ctx context.Context, c *call) (any, error) {
 	return keyAnswerOf(gone), err
 }
 
+// removeUserPasskey looks for the passkey in the application named, or in all.
+func removeUserPasskey(ctx context.Context, c *call) (any, error) {
+	user, err := c.typist()
+	if err != nil {
+		return nil, err
+	}
+	id, err := c.word("id")
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.apps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, app := range list {
+		gone, err := c.biopass.RemoveKey(ctx, app, user, id, books.Entry{Who: c.by.Who, From: c.by.From, Via: c.by.Via})
+		if !errors.Is(err, passkey.ErrNone) {
+			return keyAnswerOf(gone), err
+		}
+	}
+	return nil, badWords("%s has no passkey %q: list them with `caddy cadenas biopass %s`", user, id, user)
+}
+
 func sayPasskeys(w io.Writer, b json.RawMessage) error {
 	list, err := read[[]keyAnswer](b)
 	if err != nil {

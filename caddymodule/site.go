@@ -18,6 +18,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/fingerprint"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/identity"
+	"github.com/cadenas-gateway/cadenas/passkey"
 )
 
 // site is a handler at work: what the configuration says, joined with the
@@ -36,6 +37,7 @@ type site struct {
 	gate    string                 // where waiting pages stand; empty for in place
 	host    string                 // the first of the site's; empty where it has none
 	seen    atomic.Pointer[string] // its address, as one that was let in called it
+	keys    *passkey.Party         // asks for users' passkeys; nil where none count
 	log     *slog.Logger
 	loose   looseOnce
 	habit   atomic.Pointer[habit]
@@ -57,6 +59,9 @@ func newSite(run *running, h *Handler, name string) (*site, error) {
 		s.gate = run.app.Console
 	}
 	s.gate = strings.TrimSuffix(s.gate, "/")
+	if s.keys, err = run.newParty(h, name, s.gate); err != nil {
+		return nil, err
+	}
 	if h.Exempt != nil {
 		for _, u := range h.Exempt.User {
 			user, err := identity.Canonical(u)

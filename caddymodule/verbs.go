@@ -48,6 +48,8 @@ func init() {
 		"admin-passkeys":       listAdminPasskeys,
 		"admin-passkey-remove": removeAdminPasskey,
 
+		"biopass-passkey-remove": removeUserPasskey,
+
 		"pass":          makePass,
 		"explain":       explain,
 		"explain-token": explainToken,
