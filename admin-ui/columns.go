@@ -128,13 +128,13 @@ func showColumns(v *visit) error {
 // sides walks over the connections a query asks for and tells on which side
 // each stands, until do returns false or it has looked at as many as limit.
 func (v *visit) sides(q gridQuery, limit int, do func(c books.Connection, verdict access.Verdict, in bool) bool) error {
-	names, err := v.searchNames(q.Search)
+	names, err := v.search(q.Search, gridNamed, q.Application)
 	if err != nil {
 		return err
 	}
 	var failed error
 	scanned := 0
-	err = v.eachConnection(q, func(c books.Connection) bool {
+	err = v.walk(q, names, nil, func(c books.Connection, _ string) bool {
 		if scanned++; scanned > limit {
 			return false
 		}

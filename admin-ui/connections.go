@@ -8,7 +8,6 @@ import (
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
-	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // connectionsPage is the grid with the padlock of its application.
@@ -217,5 +216,3 @@ func noGeo(list []books.Connection) bool {
 	}
 	return len(list) > 0
 }
-
-func usersQuery() store.Query { return store.Query{Prefix: books.Prefix("", "user")} }

@@ -65,7 +65,12 @@ func (h *house) pass(d time.Duration) {
 // build makes a house whose admins are given; none is none.
 func build(t *testing.T, admins ...books.Admin) *house {
 	t.Helper()
-	st := memory.New()
+	return buildOn(t, memory.New(), admins...)
+}
+
+// buildOn is build on a store that may hold something.
+func buildOn(t *testing.T, st store.Store, admins ...books.Admin) *house {
+	t.Helper()
 	h := &house{t: t, st: st, books: books.New(st), admins: admins, log: &strings.Builder{}, now: time.Now()}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	h.gate = gate.New(h.books, gate.Options{Clock: h.clock, Log: log})

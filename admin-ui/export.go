@@ -52,7 +52,7 @@ func (v *visit) exportGrid(do func(exportedConnection) bool) error {
 	}
 	q := readGrid(v.r.URL.Query(), app)
 	q.From = ""
-	found, err := v.searchNames(q.Search)
+	found, err := v.search(q.Search, gridNamed, app)
 	if err != nil {
 		return err
 	}

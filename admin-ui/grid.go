@@ -2,7 +2,6 @@ package adminui
 
 import (
 	"container/heap"
-	"context"
 	"net/url"
 	"slices"
 	"strconv"
@@ -21,7 +20,7 @@ const (
 	// next page begins at another. It bounds what a page keeps in memory.
 	gridDeep = 1500
 	// gridScan bounds how many connections a change looks at that is about all
-	// of them, and how many users a search.
+	// of them.
 	gridScan = 250_000
 )
 
@@ -140,47 +139,9 @@ func (q gridQuery) since(now time.Time) time.Time {
 
 // found reports whether the words of a search are in what a connection says,
 // its user's name and address among it.
-func found(search string, c books.Connection, name string) bool {
-	return contains(search, name, c.User, c.Device.Label, c.Browser.Family, c.Browser.Platform,
+func found(s *search, c books.Connection) (bool, error) {
+	return s.finds(c.User, c.Device.Label, c.Browser.Family, c.Browser.Platform,
 		c.Place.Name, c.Place.City, c.Place.Region, c.Place.Country, c.Place.Owner, c.Place.Address.String())
-}
-
-// contains reports whether every word of a search is in one of the texts.
-func contains(search string, texts ...string) bool {
-	all := strings.ToLower(strings.Join(texts, "\n"))
-	for word := range strings.FieldsSeq(strings.ToLower(search)) {
-		if !strings.Contains(all, word) {
-			return false
-		}
-	}
-	return true
-}
-
-// searchNames returns the name and address of those users in whom a word of a
-// search is found: a connection knows the user name only.
-func (v *visit) searchNames(search string) (map[string]string, error) {
-	names := map[string]string{}
-	words := strings.Fields(search)
-	if len(words) == 0 {
-		return names, nil
-	}
-	err := v.eachUser(func(u books.User) bool {
-		text := u.Name + "\n" + u.Email
-		for _, word := range words {
-			if contains(word, text) {
-				names[u.User] = text
-				break
-			}
-		}
-		return len(names) < gridScan
-	})
-	return names, err
-}
-
-func (v *visit) eachUser(do func(books.User) bool) error {
-	return books.Each(context.WithoutCancel(v.ctx()), v.Books.Store, usersQuery(), func(_ string, u books.User) bool {
-		return v.ctx().Err() == nil && do(u)
-	})
 }
 
 // placeWord is what a place is filtered by: its name, else its city, else its

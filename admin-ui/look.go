@@ -22,9 +22,6 @@ const (
 	gridJudge = 800
 	// gridWords is how many records the words to filter by are taken from.
 	gridWords = 1000
-	// gridNamed is how many people whose name fits a search are looked up one
-	// by one, wherever in the index they are.
-	gridNamed = 100
 )
 
 // gridResult is one page of the grid.
@@ -159,7 +156,7 @@ func (l *looking) note(c books.Connection) {
 // as a page may.
 func (l *looking) filtered() error {
 	v, q := l.v, l.q
-	names, err := v.searchNames(q.Search)
+	names, err := v.search(q.Search, gridNamed, q.Application)
 	if err != nil {
 		return err
 	}
@@ -177,8 +174,9 @@ func (l *looking) filtered() error {
 			looked++ // what is looked up by name is few, and costs nothing here
 		}
 		l.note(c)
-		if !q.fits(c, names) {
-			return true
+		if ok, err := q.fits(c, names); err != nil || !ok {
+			failed = err
+			return err == nil
 		}
 		if q.State != "" {
 			judged++
@@ -213,10 +211,10 @@ func (l *looking) filtered() error {
 
 // walk hands the connections of a query's application, window and person to
 // do, the last seen first, each with its position in the index. Those of
-// people whose name a search found come first, without a position: they are
+// people whom a search found by name come first, without a position: they are
 // there wherever in the index they lie. What is not true in the index any more
 // is added to stale.
-func (v *visit) walk(q gridQuery, names map[string]string, stale *[]books.Sighting, do func(c books.Connection, position string) bool) error {
+func (v *visit) walk(q gridQuery, names *search, stale *[]books.Sighting, do func(c books.Connection, position string) bool) error {
 	since, book := q.since(v.now), v.Books.Connections
 	of := func(user string) (bool, error) {
 		list, err := book.Of(v.ctx(), q.Application, user, gridCount)
@@ -236,16 +234,15 @@ func (v *visit) walk(q gridQuery, names map[string]string, stale *[]books.Sighti
 		return err
 	}
 	looked := map[string]bool{}
-	if q.From == "" && len(names) <= gridNamed {
-		for user := range names {
+	if names != nil && !names.many {
+		for _, user := range names.named {
 			looked[user] = true
+			if q.From != "" {
+				continue // they stood on the first pages
+			}
 			if more, err := of(user); err != nil || !more {
 				return err
 			}
-		}
-	} else if len(names) <= gridNamed {
-		for user := range names {
-			looked[user] = true // they stood on the first pages
 		}
 	}
 	var failed error
@@ -279,19 +276,22 @@ func (v *visit) eachConnection(q gridQuery, do func(books.Connection) bool) erro
 }
 
 // fits reports whether a connection is among those asked for, its state aside.
-func (q gridQuery) fits(c books.Connection, names map[string]string) bool {
+func (q gridQuery) fits(c books.Connection, names *search) (bool, error) {
 	if (q.Kind != "" && string(c.Device.Kind) != q.Kind) || (q.Browser != "" && lang.Inert(c.Browser.Family, 0) != q.Browser) ||
 		(q.Place != "" && placeWord(c.Place) != q.Place) || (q.Device != "" && c.Device.ID != q.Device) {
-		return false
+		return false, nil
 	}
-	return q.Search == "" || found(q.Search, c, names[c.User])
+	if q.Search == "" {
+		return true, nil
+	}
+	return found(names, c)
 }
 
 // wanted reports whether a connection is among those asked for. The verdict is
 // asked last: it costs most.
-func (v *visit) wanted(q gridQuery, c books.Connection, names map[string]string) (bool, error) {
-	if !q.fits(c, names) {
-		return false, nil
+func (v *visit) wanted(q gridQuery, c books.Connection, names *search) (bool, error) {
+	if ok, err := q.fits(c, names); err != nil || !ok {
+		return false, err
 	}
 	return v.stands(q, c)
 }

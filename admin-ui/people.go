@@ -23,6 +23,8 @@ type peoplePage struct {
 	People []personLine
 	Count  int
 	More   int
+	// CountMore says that there are more than Count.
+	CountMore bool
 	// MayAdd says that the admin can add a person before they ever come.
 	MayAdd bool
 }
@@ -43,6 +45,10 @@ type sighting struct {
 
 // peopleLook is how many lines of the index the list of people looks at.
 const peopleLook = 10_000
+
+// peopleUnseen is how many records of the book of users it looks at for people
+// who are in none of those lines.
+const peopleUnseen = 1000
 
 // sightings are the users the admin may see, those last seen first in each
 // application, and those who have no connection yet, for an admin of all
@@ -79,15 +85,76 @@ func (v *visit) sightings() (map[string]*sighting, error) {
 	return all, nil
 }
 
-// unseen adds the users of the book of users whom no application has seen, and
-// those whom a search found further back than the index was looked at.
-func (v *visit) unseen(all map[string]*sighting) error {
-	return v.eachUser(func(u books.User) bool {
+// unseen adds users of the book of users whom no application has seen lately,
+// a bounded number of them; more says that there are others.
+func (v *visit) unseen(all map[string]*sighting) (more bool, err error) {
+	entries, err := v.Books.Store.Range(v.ctx(), store.Query{Prefix: books.Prefix("", "user"), Limit: peopleUnseen})
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		var u books.User
+		if err := books.Decode(e.Value, &u); err != nil {
+			return false, err
+		}
 		if all[u.User] == nil {
 			all[u.User] = &sighting{user: u.User, last: u.Last}
 		}
-		return len(all) < gridScan
-	})
+	}
+	return len(entries) == peopleUnseen, nil
+}
+
+// byName adds the people a search names, wherever they are, and takes away
+// whom it does not. An admin of some applications finds whom those have seen.
+func (v *visit) byName(all map[string]*sighting, text string) (more bool, err error) {
+	found, err := v.search(text, searchPeople, v.applications()...)
+	if err != nil {
+		return false, err
+	}
+	named := map[string]bool{}
+	for _, user := range found.named {
+		named[user] = true
+		if all[user] != nil {
+			continue
+		}
+		last, seen, err := v.lastSeen(user)
+		if err != nil {
+			return false, err
+		}
+		if seen || v.all() {
+			all[user] = &sighting{user: user, last: last}
+		}
+	}
+	few := len(all) <= peopleUnseen
+	for user := range all {
+		ok := named[user] || contains(text, user)
+		if !ok && few { // then also by the middle of a name
+			if ok, err = found.finds(user); err != nil {
+				return false, err
+			}
+		}
+		if !ok {
+			delete(all, user)
+		}
+	}
+	return found.many, nil
+}
+
+// lastSeen is when one of the admin's applications saw a user last, and whether
+// one did.
+func (v *visit) lastSeen(user string) (last time.Time, seen bool, err error) {
+	for _, app := range v.applications() {
+		list, err := v.Books.Connections.Of(v.ctx(), app, user, personConnections)
+		if err != nil {
+			return last, false, err
+		}
+		for _, c := range list {
+			if seen = true; c.Last.After(last) {
+				last = c.Last
+			}
+		}
+	}
+	return last, seen, nil
 }
 
 // connectionsOf counts a user's connections in the admin's applications,
@@ -113,21 +180,19 @@ func showPeople(v *visit) error {
 	}
 	page := peoplePage{frame: f, Search: strings.TrimSpace(v.r.URL.Query().Get("q")), MayAdd: v.all()}
 	seen, err := v.sightings()
-	if err == nil && v.all() {
-		err = v.unseen(seen)
+	switch {
+	case err != nil:
+	case page.Search != "":
+		page.CountMore, err = v.byName(seen, page.Search)
+	case v.all():
+		page.CountMore, err = v.unseen(seen)
 	}
-	if err != nil {
-		return err
-	}
-	found, err := v.searchNames(page.Search)
 	if err != nil {
 		return err
 	}
 	var list []*sighting
 	for _, s := range seen {
-		if page.Search == "" || contains(page.Search, s.user, found[s.user]) {
-			list = append(list, s)
-		}
+		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b *sighting) int {
 		if c := b.last.Compare(a.last); c != 0 {

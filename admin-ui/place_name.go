@@ -183,7 +183,7 @@ func (v *visit) renameInRules(before, name string) error {
 		for _, r := range rules {
 			if r.Place.Name == before {
 				r.Place.Name = name
-				writes = append(writes, v.Books.Rules.Put(r))
+				writes = append(writes, v.Books.Rules.Put(r)...)
 			}
 		}
 		if len(writes) == 0 {

@@ -253,17 +253,18 @@ func (v *visit) namedPlaces(uses map[string]int) ([]namedPlace, error) {
 	return list, nil
 }
 
+// rulesByPlace counts the rules that name each place, in their index.
 func (v *visit) rulesByPlace() (map[string]int, error) {
 	count := map[string]int{}
 	for _, app := range append(v.applications(), "") {
-		rules, err := v.Books.Rules.All(v.ctx(), app)
+		err := v.Books.Rules.Newest(v.ctx(), app, func(m books.Made) bool {
+			if m.Place != "" && !m.Ended(v.now) {
+				count[m.Place]++
+			}
+			return true
+		})
 		if err != nil {
 			return nil, err
-		}
-		for _, r := range rules {
-			if r.Place.Name != "" && !r.Ended(v.now) {
-				count[r.Place.Name]++
-			}
 		}
 	}
 	return count, nil

@@ -3,7 +3,6 @@ package adminui
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,39 +46,27 @@ func showRules(v *visit) error {
 		apps = append(apps, "")
 	}
 	page.Applications = v.applicationChoices(page.Application)
-	names, devices := v.people(), v.deviceNames()
 	var list []access.Rule
-	for _, app := range apps {
-		some, err := v.Books.Rules.All(v.ctx(), app)
-		if err != nil {
-			return err
-		}
-		list = append(list, some...)
+	if page.Search == "" {
+		list, page.Count, err = v.newestRules(apps)
+	} else {
+		list, err = v.findRules(page.Search, apps)
+		page.Count = len(list)
 	}
-	slices.SortStableFunc(list, func(a, b access.Rule) int { return b.Created.Compare(a.Created) })
-	found, err := v.searchNames(page.Search)
 	if err != nil {
 		return err
 	}
 	page.Unused = v.r.URL.Query().Get("unused") != ""
 	page.UnusedHref, page.AllHref = rulesAddress(page.Application, page.Search, true), rulesAddress(page.Application, page.Search, false)
 	uses := v.ruleUses(list)
-	for _, r := range list {
-		if r.Ended(v.now) || (page.Search != "" && !contains(page.Search, found[r.User], r.User, r.Group, r.Place.String(), r.Browser.String(), string(r.Kind), r.Author, r.Note)) {
-			continue
+	if page.Unused {
+		if list, err = uses.never(list); err != nil {
+			return err
 		}
-		if page.Unused {
-			if use, err := uses.of(r); err != nil || !use.never() {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		if page.Count++; len(page.Rules) == ruleRows {
-			page.More++
-			continue
-		}
+		page.Count = len(list)
+	}
+	names, devices := v.people(), v.deviceNames()
+	for _, r := range list[:min(len(list), ruleRows)] {
 		line, err := v.ruleLine(r, names, devices)
 		if err != nil {
 			return err
@@ -91,6 +78,7 @@ func showRules(v *visit) error {
 		line.Use, line.Edit = use.words(v), ruleHref(r)
 		page.Rules = append(page.Rules, line)
 	}
+	page.More = page.Count - len(page.Rules)
 	return v.show(http.StatusOK, "rules", page)
 }
 

@@ -123,7 +123,7 @@ func TestRulesAreBuiltTriedMadeAndEnded(t *testing.T) {
 	h := build(t, fixture.Marie)
 	h.close("register")
 	phone := h.connection("phone", func(c *books.Connection) { c.Device.Kind = access.Phone })
-	h.put(h.books.Rules.Put(access.Rule{ID: "all", User: "julie", Application: "register", Effect: access.Allow}))
+	h.put(h.books.Rules.Put(access.Rule{ID: "all", User: "julie", Application: "register", Effect: access.Allow})...)
 	b := h.signIn(fixture.Marie.Email)
 	b.get("/rules/new")
 	fields := []string{"effect", "refuse", "whose", "", "application", "register", "kind", "phone", "place", "name", "place-text", "Office", "note", "no phones here"}

@@ -183,9 +183,9 @@ func TestTheGridSearchesFiltersSortsAndPages(t *testing.T) {
 		})
 		name[c.ID] = fmt.Sprintf("c%02d", i)
 	}
-	h.put(store.Write{Key: h.books.Users.Key("user3"), Value: books.Encode(books.User{User: "user3", Name: "Zoé Ångström"})})
+	h.put(h.books.Users.Put(books.User{User: "user3", Name: "Zoé Ångström"}, books.User{})...)
 	allowed := access.Rule{ID: "r", User: "user0", Application: "register", Effect: access.Allow, Place: access.PlaceKey{City: "Laval"}}
-	h.put(h.books.Rules.Put(allowed))
+	h.put(h.books.Rules.Put(allowed)...)
 	b := h.signIn(fixture.Marie.Email)
 	count := regexp.MustCompile(`id="grid-count"[^>]*>([\d,]+)`)
 	for query, want := range map[string]string{

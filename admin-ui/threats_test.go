@@ -279,8 +279,8 @@ func TestThreat_L23_AnAdminOfOneApplicationSeesNoOther(t *testing.T) {
 	rule := access.Rule{ID: "r-pay", User: secret.User, Application: "pay", Device: "pay-device", Effect: access.Allow, Author: "marie@lucioles.example", Created: h.now}
 	everywhere := access.Rule{ID: "r-all", User: "nobody.else@lucioles.example", Effect: access.Allow, Author: "marie@lucioles.example", Created: h.now}
 	for _, writes := range [][]store.Write{
-		append(h.books.Connections.Put(secret), h.books.Rules.Put(rule), h.books.Audit.Write(books.Entry{At: h.now, Who: "marie@lucioles.example", What: "approve", Application: "pay", Subject: secret.User})),
-		{h.books.Rules.Put(everywhere)},
+		append(append(h.books.Connections.Put(secret), h.books.Rules.Put(rule)...), h.books.Audit.Write(books.Entry{At: h.now, Who: "marie@lucioles.example", What: "approve", Application: "pay", Subject: secret.User})),
+		h.books.Rules.Put(everywhere),
 	} {
 		if err := h.st.Apply(t.Context(), store.Batch{Writes: writes}); err != nil {
 			t.Fatal(err)

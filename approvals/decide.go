@@ -63,7 +63,7 @@ func (s *Service) Decide(ctx context.Context, c Choice) (AccessRequest, error) {
 		decision.RuleID = rule.ID
 		ask.State, ask.Decision = Approved, decision
 		ch, err := s.closing(ctx, ask, now, c)
-		ch.Writes = append(ch.Writes, s.conf.Books.Rules.Put(rule))
+		ch.Writes = append(ch.Writes, s.conf.Books.Rules.Put(rule)...)
 		return ch, err
 	})
 	if err != nil || !full {
@@ -297,6 +297,6 @@ func (s *Service) approveAs(ctx context.Context, ask *AccessRequest, now time.Ti
 	ask.State = Approved
 	ask.Decision = Decision{By: author, At: now, Via: author, Width: WidthConnection, Until: until, RuleID: rule.ID}
 	ch, err := s.closing(ctx, ask, now, Choice{detail: detail})
-	ch.Writes = append(ch.Writes, s.conf.Books.Rules.Put(rule))
+	ch.Writes = append(ch.Writes, s.conf.Books.Rules.Put(rule)...)
 	return ch, err
 }

@@ -120,7 +120,7 @@ func TestWhatANewerVersionWroteSurvivesAnOlderOne(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return b.Store.Apply(t.Context(), store.Batch{Writes: []store.Write{b.Rules.Delete(r), b.Rules.Put(r)}})
+				return b.Store.Apply(t.Context(), store.Batch{Writes: append(b.Rules.Delete(r), b.Rules.Put(r)...)})
 			},
 		},
 	} {

@@ -68,8 +68,13 @@ func (b Users) Get(ctx context.Context, user string) (User, error) {
 // Update changes a user's record; more writes must be Shared ones.
 func (b Users) Update(ctx context.Context, user string, change func(u *User) (more []store.Write, ok bool, err error)) (User, error) {
 	return Update(ctx, b.st, b.Key(user), func(u *User) ([]store.Write, bool, error) {
+		before := *u
 		u.User = user
-		return change(u)
+		more, ok, err := change(u)
+		if err != nil || !ok {
+			return nil, ok, err
+		}
+		return append(more, nameWrites(before, *u)...), true, nil
 	})
 }
 
@@ -85,13 +90,15 @@ type Rules struct{ st store.Store }
 // rules about groups and everybody.
 func (Rules) Key(r access.Rule) string { return Key(r.Application, "rule", "u"+r.User, r.ID) }
 
-// Put is the write that keeps a rule.
-func (b Rules) Put(r access.Rule) store.Write {
-	return store.Write{Key: b.Key(r), Value: Encode(r)}
+// Put keeps a rule and its line in the index by when it was made.
+func (b Rules) Put(r access.Rule) []store.Write {
+	return []store.Write{{Key: b.Key(r), Value: Encode(r)}, madeWrite(r)}
 }
 
-// Delete is the write that ends a rule.
-func (b Rules) Delete(r access.Rule) store.Write { return store.Write{Key: b.Key(r)} }
+// Delete ends a rule.
+func (b Rules) Delete(r access.Rule) []store.Write {
+	return []store.Write{{Key: b.Key(r)}, {Key: madeKey(r), Quiet: true}}
+}
 
 // For returns the rules that may concern a user in an application: theirs
 // and everybody's, here and in all applications. Ended ones are among them.
@@ -115,24 +122,15 @@ func (b Rules) For(ctx context.Context, application, user string) ([]access.Rule
 	return rules, nil
 }
 
+// Of returns the rules about one user in an application, "" for those about
+// groups and everybody.
+func (b Rules) Of(ctx context.Context, application, user string) ([]access.Rule, error) {
+	return All[access.Rule](ctx, b.st, Prefix(application, "rule", "u"+user))
+}
+
 // All returns every rule kept for an application, "" for those about all.
 func (b Rules) All(ctx context.Context, application string) ([]access.Rule, error) {
 	return All[access.Rule](ctx, b.st, Prefix(application, "rule"))
-}
-
-// Find returns the rule of an identifier in an application.
-func (b Rules) Find(ctx context.Context, application, id string) (access.Rule, error) {
-	var found access.Rule
-	err := Each(ctx, b.st, store.Query{Prefix: Prefix(application, "rule")}, func(_ string, r access.Rule) bool {
-		if r.ID == id {
-			found = r
-		}
-		return found.ID == ""
-	})
-	if err == nil && found.ID == "" {
-		err = store.ErrNotFound
-	}
-	return found, err
 }
 
 // Device is what is kept about the holder of a device cookie.

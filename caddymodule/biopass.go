@@ -223,13 +223,12 @@ func (run *running) biopassGrant(ctx context.Context, e biopass.Errand) error {
 	if err != nil {
 		return err
 	}
-	return run.state.store.Apply(ctx, store.Batch{Writes: []store.Write{
-		run.state.books.Rules.Put(rule),
+	return run.state.store.Apply(ctx, store.Batch{Writes: append(run.state.books.Rules.Put(rule),
 		run.state.books.Audit.Write(books.Entry{
 			At: now, Who: "biopass", From: e.Place.Address.String(), Via: "biopass", What: "approve", Application: e.Application,
 			Subject: e.Person.User, Detail: map[string]string{"width": string(approvals.WidthConnection), "rule": rule.ID, "until": rule.Until.UTC().Format(time.RFC3339)},
 		}),
-	}})
+	)})
 }
 
 func (run *running) biopassLock(ctx context.Context, e biopass.Errand) error {

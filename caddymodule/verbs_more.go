@@ -139,12 +139,19 @@ func importAll(ctx context.Context, c *call) (any, error) {
 	}
 	b := c.state.books
 	writes := map[string][]store.Write{}
-	add := func(key string, v any) {
-		p := store.Partition(key)
-		writes[p] = append(writes[p], store.Write{Key: key, Value: books.Encode(v)})
+	n := 0
+	put := func(more []store.Write) {
+		p := store.Partition(more[0].Key)
+		writes[p] = append(writes[p], more...)
+		n++
 	}
+	add := func(key string, v any) { put([]store.Write{{Key: key, Value: books.Encode(v)}}) }
 	for _, u := range a.Users {
-		add(b.Users.Key(u.User), u)
+		before, err := b.Users.Get(ctx, u.User)
+		if err != nil {
+			return nil, err
+		}
+		put(b.Users.Put(u, before))
 	}
 	for _, ad := range a.Admins {
 		add(b.Admins.Key(ad.Email), ad)
@@ -156,7 +163,7 @@ func importAll(ctx context.Context, c *call) (any, error) {
 		if r.ID == "" || (r.Effect != access.Allow && r.Effect != access.Refuse) {
 			return nil, badWords("rule %q of the file is not whole; nothing was imported", r.ID)
 		}
-		add(b.Rules.Key(r), r)
+		put(b.Rules.Put(r))
 	}
 	for _, p := range a.Padlocks {
 		if p.Application == "" {
@@ -164,14 +171,12 @@ func importAll(ctx context.Context, c *call) (any, error) {
 		}
 		add(b.Padlocks.Key(p.Application), p)
 	}
-	n := 0
 	for p, list := range writes {
 		for len(list) > 0 {
 			some := min(len(list), 1000)
 			if err := b.Store.Apply(ctx, store.Batch{Writes: list[:some]}); err != nil {
 				return nil, fmt.Errorf("importing into %s: %w", books.Application(p), err)
 			}
-			n += some
 			list = list[some:]
 		}
 	}

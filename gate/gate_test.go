@@ -221,7 +221,7 @@ func TestThreat_L20_RevocationCutsOpenSockets(t *testing.T) {
 		closed := true
 		h := open(t, gate.Application{Name: "register", Pinned: &closed})
 		rule := access.Rule{ID: "r1", User: "julie", Application: "register", Effect: access.Allow, Author: "marie", Created: time.Now()}
-		put(t, h.b, h.b.Rules.Put(rule))
+		put(t, h.b, h.b.Rules.Put(rule)...)
 		synctest.Wait()
 		if v := h.check(t, julie()); v.Answer != access.LetIn {
 			t.Fatalf("%+v", v)
@@ -234,7 +234,7 @@ func TestThreat_L20_RevocationCutsOpenSockets(t *testing.T) {
 		other, otherSocket := h.Watch(t.Context(), "register", "samuel", "", func(context.Context) bool { return true })
 		defer otherSocket.Close()
 
-		put(t, h.b, h.b.Rules.Delete(rule))
+		put(t, h.b, h.b.Rules.Delete(rule)...)
 		synctest.Wait()
 		if !errors.Is(context.Cause(ctx), gate.ErrWithdrawn) {
 			t.Errorf("the socket goes on: %v", context.Cause(ctx))
@@ -254,7 +254,7 @@ func TestARuleThatEndsByTheClockCutsToo(t *testing.T) {
 		h := open(t, gate.Application{Name: "register", Pinned: &closed})
 		put(t, h.b, h.b.Rules.Put(access.Rule{
 			ID: "r1", User: "julie", Application: "register", Effect: access.Allow, Author: "marie", Until: time.Now().Add(time.Minute),
-		}))
+		})...)
 		synctest.Wait()
 		h.check(t, julie())
 		ctx, socket := h.Watch(t.Context(), "register", "julie", "", func(ctx context.Context) bool {
@@ -333,7 +333,7 @@ func TestThreat_L22_AFloodOfBrowsersStaysBounded(t *testing.T) {
 		g.Configure(gate.Application{Name: "register", Pinned: &closed})
 		put(t, b, b.Rules.Put(access.Rule{
 			ID: "r", User: "julie", Application: "register", Device: "tablet-1", Browser: access.BrowserKey{Family: "Chrome"}, Effect: access.Allow, Author: "marie",
-		}))
+		})...)
 		if _, err := g.Check(t.Context(), julie(), gate.Circumstance{}); err != nil {
 			t.Fatal(err)
 		}
@@ -391,9 +391,9 @@ func BenchmarkCheckKnown(b *testing.B) {
 	g := gate.New(bk, gate.Options{})
 	closed := true
 	g.Configure(gate.Application{Name: "register", Pinned: &closed})
-	if err := bk.Store.Apply(b.Context(), store.Batch{Writes: []store.Write{bk.Rules.Put(access.Rule{
+	if err := bk.Store.Apply(b.Context(), store.Batch{Writes: bk.Rules.Put(access.Rule{
 		ID: "r", User: "julie", Application: "register", Effect: access.Allow, Author: "marie",
-	})}}); err != nil {
+	})}); err != nil {
 		b.Fatal(err)
 	}
 	v := julie()

@@ -104,11 +104,11 @@ func (g *Gate) carryOut(ctx context.Context, m Move, what, user string, by By) e
 	}
 	var writes []store.Write
 	for _, r := range m.Ended {
-		writes = append(writes, g.books.Rules.Delete(r))
+		writes = append(writes, g.books.Rules.Delete(r)...)
 	}
 	detail := map[string]string{"connection": m.Connection}
 	for _, r := range m.Made { // after the deletions: a rule may take its own place
-		writes = append(writes, g.books.Rules.Put(r))
+		writes = append(writes, g.books.Rules.Put(r)...)
 		detail["rule"], detail["effect"] = r.ID, string(r.Effect)
 	}
 	writes = append(writes, g.books.Audit.Write(books.Entry{

@@ -65,7 +65,7 @@ func TestMovingOneConnection(t *testing.T) {
 	}
 
 	broad := access.Rule{ID: "broad", User: "julie", Application: "register", Device: c.Device.ID, Effect: access.Allow, Author: "marie@example.com"}
-	put(t, b, b.Rules.Put(broad))
+	put(t, b, b.Rules.Put(broad)...)
 	g.Configure(gate.Application{Name: "register", Pinned: &closed})
 	m, err := g.Withdraw(ctx, c, by)
 	if err != nil || judge() != access.Deny {

@@ -215,7 +215,7 @@ func (g *Gate) authorise(ctx context.Context, p Preview, policy access.Policy, b
 		if last := user.Last; !last.IsZero() && now.Sub(last) > dormantDays*24*time.Hour {
 			continue
 		}
-		writes = append(writes, g.books.Rules.Put(g.ruleFor(c, policy, "import", now)))
+		writes = append(writes, g.books.Rules.Put(g.ruleFor(c, policy, "import", now))...)
 	}
 	for _, id := range also {
 		c, err := g.books.Connections.Get(ctx, p.Application, id)
@@ -226,7 +226,7 @@ func (g *Gate) authorise(ctx context.Context, p Preview, policy access.Policy, b
 		if !nameable(rule) {
 			return fmt.Errorf("connection %s: %w", id, ErrInexact)
 		}
-		writes = append(writes, g.books.Rules.Put(rule))
+		writes = append(writes, g.books.Rules.Put(rule)...)
 	}
 	for len(writes) > 0 {
 		n := min(len(writes), writesPerBatch)

@@ -28,7 +28,7 @@ func (g *Gate) RemovePerson(ctx context.Context, user string, by By) error {
 			return fmt.Errorf("removing %s: %w", user, err)
 		}
 		for _, r := range about {
-			writes = append(writes, g.books.Rules.Delete(r))
+			writes = append(writes, g.books.Rules.Delete(r)...)
 		}
 		rules += len(about)
 		if app != "" {
@@ -48,7 +48,11 @@ func (g *Gate) RemovePerson(ctx context.Context, user string, by By) error {
 			}
 			logins, connections = logins+len(open), connections+len(list)
 		} else {
-			writes = append(writes, store.Write{Key: g.books.Users.Key(user)}, g.userEntry("user.remove", user, "", by, map[string]string{
+			record, err := g.books.Users.Get(ctx, user)
+			if err != nil {
+				return fmt.Errorf("removing %s: %w", user, err)
+			}
+			writes = append(append(writes, g.books.Users.Delete(record)...), g.userEntry("user.remove", user, "", by, map[string]string{
 				"logins": strconv.Itoa(logins), "rules": strconv.Itoa(rules), "connections": strconv.Itoa(connections),
 			}))
 		}

@@ -48,9 +48,7 @@ func (g *Gate) AddRule(ctx context.Context, r access.Rule, by By) (access.Rule, 
 		return r, err
 	}
 	r.ID, r.Author, r.Created = books.NewID(now), by.Who, now
-	err := g.books.Store.Apply(ctx, store.Batch{Writes: []store.Write{
-		g.books.Rules.Put(r), g.ruleEntry("rule.add", r, by),
-	}})
+	err := g.books.Store.Apply(ctx, store.Batch{Writes: append(g.books.Rules.Put(r), g.ruleEntry("rule.add", r, by))})
 	if err != nil {
 		return r, fmt.Errorf("adding a rule: %w", err)
 	}
@@ -65,9 +63,7 @@ func (g *Gate) EndRule(ctx context.Context, application, id string, by By) (acce
 	if err != nil {
 		return r, fmt.Errorf("rule %s: %w", id, err)
 	}
-	err = g.books.Store.Apply(ctx, store.Batch{Writes: []store.Write{
-		g.books.Rules.Delete(r), g.ruleEntry("rule.end", r, by),
-	}})
+	err = g.books.Store.Apply(ctx, store.Batch{Writes: append(g.books.Rules.Delete(r), g.ruleEntry("rule.end", r, by))})
 	if err != nil {
 		return r, fmt.Errorf("ending rule %s: %w", id, err)
 	}
@@ -120,7 +116,7 @@ func (g *Gate) ForgetDevice(ctx context.Context, application, user, device strin
 	var writes []store.Write
 	for _, r := range rules {
 		if r.User == user && r.Application == application && r.Device == device && r.Effect == access.Allow {
-			writes = append(writes, g.books.Rules.Delete(r))
+			writes = append(writes, g.books.Rules.Delete(r)...)
 		}
 	}
 	for _, c := range list {
