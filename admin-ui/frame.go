@@ -159,6 +159,9 @@ func sortBy[T any, K cmp.Ordered](list []T, key func(T) K) {
 	slices.SortStableFunc(list, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
 }
 
+// namesKept is how many names a page remembers at once.
+const namesKept = 5000
+
 // people looks names up, each once for a page.
 type people struct {
 	v     *visit
@@ -174,6 +177,9 @@ func (p *people) user(name string) (books.User, error) {
 	u, err := p.v.Books.Users.Get(p.v.ctx(), name)
 	if err != nil {
 		return u, err
+	}
+	if len(p.known) >= namesKept {
+		clear(p.known) // an export goes through everybody
 	}
 	p.known[name] = u
 	return u, nil

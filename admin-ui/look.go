@@ -43,7 +43,10 @@ type gridResult struct {
 
 // judge gives the verdict on a connection as it is now.
 func (v *visit) judge(c books.Connection) (access.Verdict, error) {
-	return v.Gate.Explain(v.ctx(), v.today(c).Visit(), gate.Circumstance{})
+	if v.explainer == nil {
+		v.explainer = v.Gate.Explainer()
+	}
+	return v.explainer.Explain(v.ctx(), v.today(c).Visit(), gate.Circumstance{})
 }
 
 // look finds one page of the grid, in bounded time and memory.

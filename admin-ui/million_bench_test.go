@@ -72,7 +72,7 @@ func millionFile(b *testing.B, now time.Time) string {
 	began := time.Now()
 	var writes []store.Write
 	put := func(more ...store.Write) {
-		if writes = append(writes, more...); len(writes) < 20_000 && len(more) > 0 {
+		if writes = append(writes, more...); len(writes) < 4000 && len(more) > 0 {
 			return
 		}
 		if err := st.Apply(b.Context(), store.Batch{Writes: writes}); err != nil {
@@ -81,7 +81,7 @@ func millionFile(b *testing.B, now time.Time) string {
 		bk.Connections.Wrote(writes)
 		writes = nil
 	}
-	for i := range millionPeople {
+	for _, i := range random.Perm(millionPeople) {
 		u := books.User{
 			User: millionUser(i), Name: givenNames[i%len(givenNames)] + " " + familyNames[i/7%len(familyNames)],
 			Email: millionUser(i), Created: now.AddDate(0, -2, 0), Last: now,
@@ -89,15 +89,16 @@ func millionFile(b *testing.B, now time.Time) string {
 		put(bk.Users.Put(u, books.User{})...)
 	}
 	put()
+	order := random.Perm(millionPeople)
 	for i := range millionConnections {
 		var id [16]byte
 		binary.BigEndian.PutUint64(id[:], uint64(i)) //nolint:gosec // not negative
 		binary.BigEndian.PutUint64(id[8:], random.Uint64())
 		user := millionUser(random.IntN(millionPeople))
 		if i < millionPeople {
-			user = millionUser(i)
+			user = millionUser(order[i])
 		}
-		at := now.AddDate(0, 0, -40).Add(time.Duration(i) * 40 * 24 * time.Hour / millionConnections)
+		at := now.AddDate(0, 0, -40).Add(time.Duration(i) * (40 * 24 * time.Hour / millionConnections))
 		c := books.Connection{
 			ID: books.NewConnectionID(at, user), User: user, Application: "register", First: at, Last: at, Count: uint64(1 + i%30), //nolint:gosec // small
 			Device: access.Device{ID: base64.RawURLEncoding.EncodeToString(id[:]), Kind: access.Kinds[i%3], Label: []string{"iPhone", "Android tablet", "Windows computer"}[i%3]},

@@ -29,6 +29,8 @@ type visit struct {
 	secret  string
 	// desk is who acts where no browser does: see Desk.
 	desk *gate.By
+	// explainer gives the verdicts of the page, see judge.
+	explainer *gate.Explainer
 }
 
 // handler answers one visit. What it returns as an error becomes a page: see

@@ -69,6 +69,9 @@ func (n *deviceNames) get(id string) (books.Device, error) {
 	if err != nil && !isNotFound(err) {
 		return d, err
 	}
+	if len(n.known) >= namesKept {
+		clear(n.known)
+	}
 	n.known[id] = d
 	return d, nil
 }

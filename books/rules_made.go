@@ -17,11 +17,12 @@ import (
 // how many there are, where they lie and which places they name, without a
 // record being read. The line is a hint: what counts is the record.
 //
-//	rule-made/<6 bytes millisecond><user>/<identifier> -> <6 bytes millisecond of the end, 0 for none><name of the place>
+//	rule-made/<5 bytes second><user>/<identifier> -> <5 bytes second of the end, 0 for none><name of the place>
 type Made struct {
 	Application, User, ID string
-	At                    time.Time
-	// Until is when the rule ends, zero for never.
+	// At is about when, to the second.
+	At time.Time
+	// Until is about when the rule ends, zero for never.
 	Until time.Time
 	// Place is the name of the network that the rule names, "" for none.
 	Place string
@@ -32,46 +33,51 @@ func (m Made) Ended(now time.Time) bool { return !m.Until.IsZero() && !now.Befor
 
 const madeKind = "rule-made"
 
-// millisecondLength is how long a millisecond is in the index: enough until
-// the year 10889.
-const millisecondLength = 6
+// aside is added before a moment is cut to its second. A moment comes back from
+// a record up to a microsecond off: so a clock of whole milliseconds never
+// stands where one second becomes the next.
+const aside = 250_300 * time.Microsecond
 
-func appendMillisecond(b []byte, t time.Time) []byte {
+// roughly is the second by which a rule's moment is kept in its line; 0 for
+// none.
+func roughly(t time.Time) int64 { return max(t.Add(aside).Unix(), 0) }
+
+func appendSecond(b []byte, t time.Time) []byte {
 	var eight [8]byte
-	binary.BigEndian.PutUint64(eight[:], uint64(max(t.UnixMilli(), 0))) //nolint:gosec // not negative
-	return append(b, eight[8-millisecondLength:]...)
+	binary.BigEndian.PutUint64(eight[:], uint64(roughly(t))) //nolint:gosec // not negative
+	return append(b, eight[8-secondLength:]...)
 }
 
-func millisecondAt(text string) time.Time {
+func secondAt(text string) time.Time {
 	var eight [8]byte
-	copy(eight[8-millisecondLength:], text)
-	ms := int64(binary.BigEndian.Uint64(eight[:])) //nolint:gosec // six bytes of it
-	if ms == 0 {
+	copy(eight[8-secondLength:], text)
+	second := int64(binary.BigEndian.Uint64(eight[:])) //nolint:gosec // five bytes of it
+	if second == 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(ms)
+	return time.Unix(second, 0)
 }
 
 func madeKey(r access.Rule) string {
-	return Prefix(r.Application, madeKind) + string(appendMillisecond(nil, r.Created)) + url.PathEscape(r.User) + "/" + url.PathEscape(r.ID)
+	return Prefix(r.Application, madeKind) + string(appendSecond(nil, r.Created)) + url.PathEscape(r.User) + "/" + url.PathEscape(r.ID)
 }
 
 // madeWrite is the line of a rule.
 func madeWrite(r access.Rule) store.Write {
-	return store.Write{Key: madeKey(r), Value: append(appendMillisecond(nil, r.Until), r.Place.Name...), Quiet: true}
+	return store.Write{Key: madeKey(r), Value: append(appendSecond(nil, r.Until), r.Place.Name...), Quiet: true}
 }
 
 func madeAt(application string, e store.Entry, prefix int) (m Made, ok bool) {
-	if len(e.Key) < prefix+millisecondLength || len(e.Value) < millisecondLength {
+	if len(e.Key) < prefix+secondLength || len(e.Value) < secondLength {
 		return m, false
 	}
-	user, id, ok := strings.Cut(e.Key[prefix+millisecondLength:], "/")
+	user, id, ok := strings.Cut(e.Key[prefix+secondLength:], "/")
 	if !ok {
 		return m, false
 	}
 	m = Made{
-		Application: application, At: millisecondAt(e.Key[prefix : prefix+millisecondLength]),
-		Until: millisecondAt(string(e.Value[:millisecondLength])), Place: string(e.Value[millisecondLength:]),
+		Application: application, At: secondAt(e.Key[prefix : prefix+secondLength]),
+		Until: secondAt(string(e.Value[:secondLength])), Place: string(e.Value[secondLength:]),
 	}
 	var err1, err2 error
 	m.User, err1 = url.PathUnescape(user)
@@ -111,11 +117,11 @@ func (b Rules) Load(ctx context.Context, m Made) (access.Rule, bool, error) {
 	if err != nil {
 		return r, false, err
 	}
-	created := r.Created
-	if created.UnixMilli() < 0 {
-		created = time.Time{}
+	at := int64(0)
+	if !m.At.IsZero() {
+		at = m.At.Unix()
 	}
-	return r, created.Equal(m.At) || created.UnixMilli() == m.At.UnixMilli(), nil
+	return r, roughly(r.Created) == at, nil
 }
 
 // Find returns the rule of an identifier in an application. Where the index

@@ -199,29 +199,25 @@ func (g *Gate) Check(ctx context.Context, v access.Visit, c Circumstance) (acces
 	return verdict, err
 }
 
-// Explain gives the verdict on a visit without recording anything.
-func (g *Gate) Explain(ctx context.Context, v access.Visit, c Circumstance) (access.Verdict, error) {
-	e, _, err := g.check(ctx, v, c)
-	if err != nil {
-		return access.Verdict{Answer: access.Deny}, err
-	}
-	return e.verdict, nil
+// check judges a visit of a person as the gate has them in memory.
+func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance) (*entry, *person, error) {
+	p := g.person(personKey{v.Application, v.User})
+	e, err := g.checkOf(ctx, p, v, c)
+	return e, p, err
 }
 
-func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance) (*entry, *person, error) {
+func (g *Gate) checkOf(ctx context.Context, p *person, v access.Visit, c Circumstance) (*entry, error) {
 	if err := g.heardOf(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	app := g.application(v.Application)
 	now := g.opt.Clock()
-	p := g.person(personKey{v.Application, v.User})
 	key := visitKeyOf(v, c)
 	epoch := app.epoch.Load() + g.all.Load()
 	if e, ok := p.remembered(key, v, epoch, now); ok {
-		return e, p, nil
+		return e, nil
 	}
-	e, err := g.judge(ctx, app, p, v, key, c, epoch, now)
-	return e, p, err
+	return g.judge(ctx, app, p, v, key, c, epoch, now)
 }
 
 // judge reads what is not in memory and decides.
