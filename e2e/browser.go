@@ -325,3 +325,10 @@ func fileName(s string) string {
 		return '-'
 	}, s)
 }
+
+// Screen is a picture of what the screen shows, as a PNG: not the whole page.
+func (b *Browser) Screen() []byte {
+	b.t.Helper()
+	b.Await("fonts", `document.fonts.status === "loaded"`)
+	return ask(b, "taking a picture", chromedp.CaptureScreenshot())
+}

@@ -191,7 +191,11 @@ for (const button of document.querySelectorAll("[data-freeze]")) {
   });
 }
 for (const select of document.querySelectorAll("select[data-submit]")) {
-  select.addEventListener("change", () => select.form.requestSubmit());
+  // By keyboard each arrow changes the choice: then the button beside it sends.
+  let keys = false;
+  select.addEventListener("keydown", () => { keys = true; });
+  select.addEventListener("pointerdown", () => { keys = false; });
+  select.addEventListener("change", () => { if (!keys) select.form.requestSubmit(); });
 }
 
 // Assets are kept by a service worker, so that the console opens quickly and can
