@@ -115,6 +115,15 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	if q.watcher == nil {
 		return q.other()
 	}
+	if q.mode == identity.Closed {
+		if done, long := q.watcher.Screen(r); long {
+			err := q.other()
+			if done() && err != nil { // a login stood behind the first part: it did not pass
+				return caddyhttp.Error(http.StatusRequestEntityTooLarge, identity.ErrTooLarge)
+			}
+			return err
+		}
+	}
 	switch q.watcher.Classify(r, q.session.State) {
 	case identity.StepRelease:
 		return q.release()

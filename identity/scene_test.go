@@ -316,6 +316,11 @@ func (g *gateway) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	decide := func(_ context.Context, p access.Person, _ books.Login) (access.Verdict, error) {
 		return g.verdict(p.User, device.ID)
 	}
+	if mode == identity.Closed {
+		if done, long := g.w.Screen(r); long {
+			defer done()
+		}
+	}
 	switch g.w.Classify(r, s.State) {
 	case identity.StepRelease:
 		_, err := g.w.Release(rw, r, device.ID, decide)

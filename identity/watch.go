@@ -178,6 +178,9 @@ func (w *Watcher) Classify(r *http.Request, state books.LoginState) Step {
 }
 
 func (w *Watcher) classifyLogin(r *http.Request) (Step, bool) {
+	if _, long := r.Body.(*screened); long {
+		return StepOther, false
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		// Backends that read the query as they read a form (PHP's $_REQUEST)

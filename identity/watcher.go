@@ -15,6 +15,7 @@
 //
 //	s := w.Clean(r, deviceID, mode)              // first of all, in place
 //	if s.Bad != nil { 400 }
+//	if mode == Closed { done, long = w.Screen(r) } // then on to default
 //	switch w.Classify(r, s) {
 //	case StepRelease: w.Release(...)              // ticket posted by the waiting page
 //	case StepLogin:   w.Login(...)                // calls next itself
