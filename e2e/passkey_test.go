@@ -248,3 +248,47 @@ func TestAPasskeysAnswerCountsOnceAndHereOnly(t *testing.T) {
 		}
 	}
 }
+
+// X11: a challenge made on one instance is answered on another, counts once on
+// all of them, and what is removed on one opens nothing on any.
+func TestInstances_APasskeyAskedForOnOneIsAnsweredOnAnother(t *testing.T) {
+	redis := StartRedis(t)
+	o := together(redis, "60s")
+	o.NoMail = true
+	front, each := StartFront(t, &Demo{}, o, 2)
+	b := OpenBrowser(t, View{})
+	b.WithoutList()
+	_ = b.Authenticator()
+	for _, g := range each {
+		g.Console = front.Console
+	}
+	front.enterByLink(b, "paul@example.com")
+	front.addPasskey(b, "Laptop")
+	front.signOut(b)
+	for range each {
+		b.Open(front.Console.URL("/sign-in"))
+		b.See(`form[data-passkey="use"] button`)
+		b.Go(`form[data-passkey="use"] button`)
+		b.Await("a room", `location.pathname === "/connections"`)
+		front.signOut(b)
+	}
+
+	c := NewClient(t)
+	options := c.Submit(front.Console.URL("/sign-in/options"), url.Values{}).Expect(http.StatusOK).Body
+	answer := url.Values{"answer": {answerTo(b, options)}}
+	if a := NewClient(t).Submit(front.Console.URL("/sign-in/passkey"), answer); a.Status != http.StatusSeeOther {
+		t.Fatalf("the first time: %d", a.Status)
+	}
+	for range 2 * len(each) {
+		if a := NewClient(t).Submit(front.Console.URL("/sign-in/passkey"), answer); a.Status != http.StatusUnprocessableEntity {
+			t.Errorf("the same answer again, on one of them: %d", a.Status)
+		}
+	}
+	each[1].Must("admin", "remove-passkey", "paul@example.com", front.passkeys("paul@example.com")[0].ID)
+	for range each {
+		options := c.Submit(front.Console.URL("/sign-in/options"), url.Values{}).Expect(http.StatusOK).Body
+		if a := NewClient(t).Submit(front.Console.URL("/sign-in/passkey"), url.Values{"answer": {answerTo(b, options)}}); a.Status != http.StatusForbidden {
+			t.Errorf("removed on one instance, it gets %d", a.Status)
+		}
+	}
+}
