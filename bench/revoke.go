@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -175,47 +174,4 @@ func (b *bench) pair(redis *server) (one, two *caddy, err error) {
 		return nil, nil, err
 	}
 	return one, two, b.arrive(one)
-}
-
-// revocations measures how long a lock on one instance takes to be a 403 on
-// another.
-func (b *bench) revocations() error {
-	const name = "revoke on A to 403 on B"
-	if !b.wanted(name) {
-		return nil
-	}
-	redis, err := b.startRedis()
-	if err != nil {
-		return err
-	}
-	defer redis.kill()
-	one, two, err := b.pair(redis)
-	if err != nil {
-		return err
-	}
-	defer one.stop()
-	defer two.stop()
-	v := two.visitor(b.known)
-	var took []float64
-	for range b.tries {
-		if err := v.until(b.ctx, http.StatusOK); err != nil {
-			return err
-		}
-		locked := make(chan error, 1)
-		began := time.Now()
-		go func() { locked <- one.verb(b.ctx, "user-treat", map[string]string{"name": "marie", "treat": "lock"}) }()
-		if err := v.until(b.ctx, http.StatusForbidden); err != nil {
-			return err
-		}
-		took = append(took, float64(time.Since(began).Microseconds())/1000)
-		if err := <-locked; err != nil {
-			return err
-		}
-		if err := one.verb(b.ctx, "user-treat", map[string]string{"name": "marie", "treat": "unlock"}); err != nil {
-			return err
-		}
-	}
-	slices.Sort(took)
-	fmt.Printf("- %s: from the press to the 403, median %.1f ms, p99 of %d tries %.1f ms (bar 100)\n", name, median(took), len(took), took[len(took)*99/100])
-	return nil
 }

@@ -52,6 +52,10 @@ func (b *bench) startBackend() error {
 			w.WriteHeader(http.StatusSeeOther)
 			return
 		}
+		if r.URL.Path == "/stream" || r.URL.Path == "/socket" {
+			stays(w, r)
+			return
+		}
 		w.Header().Set("Content-Type", "text/plain")
 		_, _ = w.Write(page) // the client may have gone
 	})}

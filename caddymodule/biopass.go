@@ -265,7 +265,7 @@ func (run *running) biopassOnward(ctx context.Context, e biopass.Errand) (biopas
 		on.Again = true
 		return on, run.biopass.Repeat(ctx, e)
 	case ok && held.Login.ID == e.Login:
-		on.Action, on.Ticket = e.Origin+held.Action, held.Ticket
+		on.Action, on.Ticket, on.Redirects = e.Origin+held.Action, held.Ticket, held.Redirects
 	case !w.Bound(ctx, e.Login):
 		on.Again = true // the answer that was held is gone
 	}

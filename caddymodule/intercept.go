@@ -275,7 +275,7 @@ func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, dev
 	case ok && held.Token:
 		page.SignInAgain = true
 	case ok:
-		page.Release = &approvals.Release{Action: at + held.Action, Ticket: held.Ticket}
+		page.Release = &approvals.Release{Action: at + held.Action, Ticket: held.Ticket, Redirects: held.Redirects}
 	case ask.State == approvals.Approved && !w.Bound(ctx, ask.LoginID):
 		page.SignInAgain, page.TooLate = true, true
 	}

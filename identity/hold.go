@@ -156,6 +156,18 @@ func (w *Watcher) readHeld(ctx context.Context, device string) (heldRow, kept, *
 	return held, k, r, nil
 }
 
+// redirects is the origin of a Location on another host, where there is one.
+func (k kept) redirects() []string {
+	u, err := url.Parse(http.Header(k.Header).Get("Location"))
+	if err != nil || u.Host == "" || k.Status < 300 || k.Status > 399 {
+		return nil
+	}
+	if u.Scheme == "" { // "//host/path": by the scheme of the page
+		return []string{"https://" + u.Host, "http://" + u.Host}
+	}
+	return []string{u.Scheme + "://" + u.Host}
+}
+
 // Held returns the login that waits on a device, if there is one: while it
 // does, any navigation of nobody's shows the waiting page.
 func (w *Watcher) Held(ctx context.Context, deviceID string) (Held, bool, error) {
@@ -173,7 +185,7 @@ func (w *Watcher) Held(ctx context.Context, deviceID string) (Held, bool, error)
 		return Held{}, false, nil
 	}
 	return Held{
-		Login: r.login, Action: k.Action, Token: k.Token, Until: held.Until,
+		Login: r.login, Action: k.Action, Token: k.Token, Until: held.Until, Redirects: k.redirects(),
 		Ticket: w.deps.Ring().SealText([]byte(held.Login), ticketPurpose, w.cfg.Application, deviceID),
 	}, true, nil
 }

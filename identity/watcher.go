@@ -258,6 +258,9 @@ type Held struct {
 	Token bool
 	// Until is when the held answer goes.
 	Until time.Time
+	// Redirects are the origins to which the held answer leads away from the
+	// application's own: the page that releases it has to allow them.
+	Redirects []string
 }
 
 // TicketField is the one form field of the release form.
