@@ -55,6 +55,7 @@ func newState(ctx context.Context, a *App) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
+	st = store.Heed(st)
 	s := &state{key: a.store.Key(), store: st, books: books.New(st)}
 	if a.wrap != "" {
 		sum := sha256.Sum256([]byte(a.wrap))

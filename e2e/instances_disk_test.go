@@ -46,6 +46,12 @@ func TestThreat_L21_AFullDiskLetsNobodyNewIn(t *testing.T) {
 	if refusals == 0 {
 		t.Error("nothing was refused for want of room: the test tests nothing")
 	}
+	// An open room says so by itself, and goes on showing what there is.
+	room.SeeText("The disk of the store is full")
+	room.SeeText("julie")
+	room.Fits()
+	room.Axe("the console with a full disk")
+	room.Shot("full")
 	denied := g.Cadenas("rules", "add", "--app", g.Name, "--user", "samuel", "--effect", "allow", "--note", strings.Repeat("x", 4000))
 	for i := 0; denied.Exit == 0 && i < 200; i++ {
 		denied = g.Cadenas("rules", "add", "--app", g.Name, "--user", "samuel", "--effect", "allow", "--note", strings.Repeat("x", 4000))
@@ -70,6 +76,8 @@ func TestThreat_L21_AFullDiskLetsNobodyNewIn(t *testing.T) {
 		t.Errorf("there is room again, she is locked, and gets %d", got)
 	}
 	g.Must("user", "unlock", "julie")
+	room.Await("the console without the alarm", `!document.body.innerText.includes("The disk of the store is full")`)
+	room.Allow("503")
 	stranger := NewClient(t)
 	refusedByTheGate(t, demo, demo.SignIn(stranger, g.Site, "samuel", Accounts[2].Password))
 }

@@ -170,6 +170,20 @@ func TestThreat_L21_WithoutRedisTheKnownGoOnForASetTime(t *testing.T) {
 		})
 	}
 
+	rooms := map[string]*Browser{}
+	for name, view := range map[string]View{"away": {Size: Phone, Language: "fr"}, "away, dark": {Size: Desk, Dark: true}} {
+		rooms[name] = OpenBrowser(t, view)
+		rooms[name].Open(b.ConsoleLink("paul@example.com"))
+		rooms[name].Go("form button")
+		rooms[name].Open(b.Console.URL("/connections"))
+		rooms[name].SeeText("julie")
+	}
+
+	for _, g := range both { // who is known is in memory where they were asked last
+		if who := demo.Who(known, g.Site); who != "julie" {
+			t.Fatalf("%s knows Julie as %q", g.Site, who)
+		}
+	}
 	redis.Kill()
 	killed := time.Now()
 	for time.Since(killed) < away/2 {
@@ -202,11 +216,28 @@ func TestThreat_L21_WithoutRedisTheKnownGoOnForASetTime(t *testing.T) {
 		t.Errorf("closed after %s of %s", took, away)
 	}
 
+	// Rooms that are open say so, and keep what they show; a new one says it
+	// instead.
+	for name, room := range rooms {
+		room.Await("the alarm", `!document.getElementById("siren").hidden`)
+		room.SeeText("julie")
+		room.Fits()
+		room.Axe(name)
+		room.Shot(name)
+		room.Allow("503|/events")
+	}
+	if page := NewClient(t).Visit(b.Console.URL("/")); page.Status != http.StatusServiceUnavailable && page.Status >= 500 {
+		t.Errorf("a new page of the console: %d\n%.800s", page.Status, page.Body)
+	}
+
 	redis.Start()
 	for _, g := range both {
 		Eventually(t, func() error {
 			return whether(status(known, g.Site, "/api/me") == http.StatusOK, "Redis is back, and "+g.Site.String()+" is closed")
 		})
+	}
+	for _, room := range rooms {
+		room.Await("the alarm ends", `document.getElementById("siren").hidden`)
 	}
 	held := demo.SignIn(stranger, a.Site, "julie", password)
 	refusedByTheGate(t, demo, held)

@@ -111,9 +111,25 @@ func (g *Gate) Trouble() (t Trouble, ok bool) {
 	if since, closed := g.Away(); !since.IsZero() {
 		return Trouble{Since: since, Away: true, Until: since.Add(time.Duration(g.away.allowed.Load())), Closed: closed}, true
 	}
-	g.dirty.mu.Lock()
-	defer g.dirty.mu.Unlock()
-	return Trouble{Since: g.dirty.since, Err: g.dirty.trouble}, g.dirty.trouble != nil
+	if heed, ok := g.books.Store.(store.Troubled); ok {
+		t.Since, t.Err = heed.Trouble()
+	}
+	return t, t.Err != nil
+}
+
+// tryAgain finds out whether a store that could not be written can be again:
+// perhaps nobody else writes for hours.
+func (g *Gate) tryAgain(ctx context.Context) {
+	heed, ok := g.books.Store.(store.Troubled)
+	if !ok {
+		return
+	}
+	if _, err := heed.Trouble(); err == nil {
+		return
+	}
+	if err := heed.Try(ctx); err == nil {
+		g.opt.Log.Info("the store can be written again")
+	}
 }
 
 // Shut closes the gate until the process ends: every check is this error from

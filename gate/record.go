@@ -31,9 +31,7 @@ type dirty struct {
 	// does not find it there yet.
 	writing map[personKey][]*pending
 	count   int
-	// trouble is why nothing can be written, since when; nil while all is well.
-	trouble error
-	since   time.Time
+	trouble bool
 }
 
 // maxPending bounds memory while the store cannot be written; beyond it

@@ -26,7 +26,7 @@ func (g *Gate) Run(ctx context.Context) error {
 	}
 	// What was seen is written beside: a revocation must not wait for it.
 	var writing sync.WaitGroup
-	writing.Go(func() { every(ctx, flushEvery, g.flushLogged) })
+	writing.Go(func() { every(ctx, flushEvery, func(ctx context.Context) { g.flushLogged(ctx); g.tryAgain(ctx) }) })
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
@@ -113,11 +113,8 @@ func (g *Gate) last(ctx context.Context) error {
 func (g *Gate) flushLogged(ctx context.Context) {
 	err := g.Flush(ctx)
 	g.dirty.mu.Lock()
-	before := g.dirty.trouble != nil
-	g.dirty.trouble = err
-	if !before {
-		g.dirty.since = g.opt.Clock()
-	}
+	before := g.dirty.trouble
+	g.dirty.trouble = err != nil
 	g.dirty.mu.Unlock()
 	switch {
 	case err != nil && !before:
