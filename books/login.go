@@ -85,15 +85,29 @@ func (b Logins) Get(ctx context.Context, application, id string) (Login, error) 
 	return Get[Login](ctx, b.st, b.Key(application, id))
 }
 
+// IDs returns the identifiers of a user's logins in an application, oldest
+// first. One may have ended meanwhile.
+func (b Logins) IDs(ctx context.Context, application, user string) ([]string, error) {
+	prefix := Prefix(application, "login-of", user)
+	entries, err := b.st.Range(ctx, store.Query{Prefix: prefix, KeysOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = e.Key[len(prefix):]
+	}
+	return ids, nil
+}
+
 // Of returns a user's logins in an application, oldest first.
 func (b Logins) Of(ctx context.Context, application, user string) ([]Login, error) {
-	entries, err := b.st.Range(ctx, store.Query{Prefix: Prefix(application, "login-of", user), KeysOnly: true})
+	ids, err := b.IDs(ctx, application, user)
 	if err != nil {
 		return nil, err
 	}
 	var list []Login
-	for _, e := range entries {
-		id := e.Key[len(Prefix(application, "login-of", user)):]
+	for _, id := range ids {
 		l, err := b.Get(ctx, application, id)
 		if err != nil {
 			continue // ended between the two reads

@@ -202,7 +202,7 @@ func (run *running) serveWaiting(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
-	page, err := s.waitingPage(r.Context(), ask, t.Device, t.Origin, t.Back)
+	page, err := s.waitingPage(r.Context(), ask, t.Device, t.Origin, t.Back, nil)
 	if err != nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}

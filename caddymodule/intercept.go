@@ -127,6 +127,7 @@ func (q *request) stillHeld() (done bool, err error) {
 	if !ok || (q.session.State != books.LoginHeld && !q.session.Person.Nobody()) {
 		return false, nil
 	}
+	q.held = &held
 	person := held.Login.Person
 	q.place = q.run.place(q.print.Address, person.User)
 	verdict, err := q.check(q.r.Context(), person)
@@ -225,7 +226,7 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 		}
 		ask = found
 	}
-	page, err := q.waitingPage(q.r.Context(), ask, q.print.Device.ID, "", back)
+	page, err := q.waitingPage(q.r.Context(), ask, q.print.Device.ID, "", back, q.held)
 	if err != nil {
 		return q.unavailable(err)
 	}
@@ -245,8 +246,9 @@ func madeUp(ask approvals.AccessRequest) *approvals.Ask {
 }
 
 // waitingPage joins a request with the answer that is held for its device.
-// At is the application's origin where the page stands on another host.
-func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, device, at, back string) (approvals.WaitingPage, error) {
+// At is the application's origin where the page stands on another host; read
+// is the answer that is held, where it was read before.
+func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, device, at, back string, read *identity.Held) (approvals.WaitingPage, error) {
 	page := approvals.WaitingPage{
 		Ask: ask, Application: s.name, Languages: s.run.app.Languages, Continue: at + back, SignIn: at + "/",
 	}
@@ -268,10 +270,17 @@ func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, dev
 	if w == nil || ask.LoginID == "" {
 		return page, nil
 	}
-	held, ok, err := w.Held(ctx, device)
+	var held identity.Held
+	ok := read != nil
+	if ok {
+		held = *read
+	} else {
+		var err error
+		if held, ok, err = w.Held(ctx, device); err != nil {
+			return page, err
+		}
+	}
 	switch {
-	case err != nil:
-		return page, err
 	case ok && held.Token:
 		page.SignInAgain = true
 	case ok:

@@ -61,6 +61,7 @@ type request struct {
 	sum     uint64
 	kept    *fingerprint.Kept // what the next one may go by
 	cleaned *identity.Cleaned
+	held    *identity.Held // what waits on the device, once it was read
 
 	person  access.Person // who was let in; nobody until then
 	guard   guard

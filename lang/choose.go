@@ -2,6 +2,8 @@ package lang
 
 import (
 	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 )
@@ -28,13 +30,26 @@ func Choose(asked, acceptLanguage string, allowed []string) string {
 	if err != nil {
 		return offered[0]
 	}
-	tags := make([]language.Tag, len(offered))
-	for i, tag := range offered {
-		tags[i] = language.MustParse(tag)
-	}
-	_, index, confidence := language.NewMatcher(tags).Match(wanted...)
+	_, index, confidence := matcher(offered).Match(wanted...)
 	if confidence == language.No {
 		return offered[0]
 	}
 	return offered[index]
+}
+
+// matchers are those of each order of languages: to make one costs more than
+// all the rest of a choice.
+var matchers sync.Map
+
+func matcher(offered []string) language.Matcher {
+	key := strings.Join(offered, " ")
+	if m, ok := matchers.Load(key); ok {
+		return m.(language.Matcher)
+	}
+	tags := make([]language.Tag, len(offered))
+	for i, tag := range offered {
+		tags[i] = language.MustParse(tag)
+	}
+	m, _ := matchers.LoadOrStore(key, language.NewMatcher(tags))
+	return m.(language.Matcher)
 }

@@ -19,7 +19,7 @@ var ownTemplates embed.FS
 // Set is a family of pages, parsed once for each language. A page is one file;
 // its name is the file's without ".html". It is safe for concurrent use.
 type Set struct {
-	pages map[string]map[string]*template.Template // language, page
+	pages map[string]map[string]*page // language, page
 }
 
 // New parses every .html file of files. A file whose name begins with "_" is
@@ -33,21 +33,22 @@ type Set struct {
 //	{{define "title"}}{{plain "waiting.title"}}{{end}}
 //	{{define "main"}}...{{end}}
 func New(files fs.FS, shared ...fs.FS) (*Set, error) {
-	s := &Set{pages: map[string]map[string]*template.Template{}}
+	s := &Set{pages: map[string]map[string]*page{}}
 	for _, tag := range lang.Tags() {
-		base := template.New("").Funcs(funcs(lang.For(tag))).Option("missingkey=error")
+		calls := funcs(lang.For(tag))
+		base := template.New("").Funcs(calls).Option("missingkey=error")
 		for _, from := range append([]fs.FS{Sub(ownTemplates, "templates")}, append(shared, files)...) {
 			if err := parse(base, from, true); err != nil {
 				return nil, err
 			}
 		}
-		s.pages[tag] = map[string]*template.Template{}
+		s.pages[tag] = map[string]*page{}
 		names, err := htmlFiles(files, false)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
-			page, err := base.Clone()
+			one, err := base.Clone()
 			if err != nil {
 				return nil, fmt.Errorf("parsing page %s: %w", name, err)
 			}
@@ -56,10 +57,10 @@ func New(files fs.FS, shared ...fs.FS) (*Set, error) {
 				return nil, fmt.Errorf("reading page: %w", err)
 			}
 			key := strings.TrimSuffix(path.Base(name), ".html")
-			if page, err = page.New(path.Base(name)).Parse(string(text)); err != nil {
+			if one, err = one.New(path.Base(name)).Parse(string(text)); err != nil {
 				return nil, fmt.Errorf("parsing page %s: %w", name, err)
 			}
-			s.pages[tag][key] = page
+			s.pages[tag][key] = &page{template: one, funcs: calls}
 		}
 	}
 	return s, nil
@@ -111,11 +112,11 @@ func htmlFiles(files fs.FS, partials bool) ([]string, error) {
 // Render writes one page in the catalogue's language, to tests, mails or a
 // buffer. Write is for answers over HTTP.
 func (s *Set) Render(w io.Writer, c *lang.Catalogue, name string, data any) error {
-	page := s.pages[c.Tag()][name]
-	if page == nil {
+	one := s.pages[c.Tag()][name]
+	if one == nil {
 		return fmt.Errorf("rendering page: no page %q", name)
 	}
-	if err := page.Execute(w, data); err != nil {
+	if err := one.draw(w, data); err != nil {
 		return fmt.Errorf("rendering page %s: %w", name, err)
 	}
 	return nil
