@@ -99,6 +99,7 @@ func TestEveryStateOfBiopassIsLookedAt(t *testing.T) {
 			desk.See("form[action$='/consent']")
 			desk.looked("state-second-keyboard")
 			desk.Go("form[action$='/decline'] button")
+			desk.SeeText(Accounts[p.account].Name) // it goes on by itself
 			desk.Open(g.Site.URL("/.cadenas/biopass/prints"))
 			desk.See("form[action$='/erase']")
 			desk.looked("state-prints")
