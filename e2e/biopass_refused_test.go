@@ -108,33 +108,32 @@ func TestThreat_L27_WhatNoHandTypedIsRefusedAcrossTheWire(t *testing.T) {
 
 // inTheRhythmOf types keys at the times of others.
 func inTheRhythmOf(other, own []biopass.Seen) []biopass.Seen {
-	times := func(events []biopass.Seen) (downs, ups []float64) {
-		up := map[string]float64{}
-		for i := len(events) - 1; i >= 0; i-- {
-			e := events[i]
-			if e.Type == "up" {
-				up[e.Code] = e.At
-				continue
-			}
-			downs, ups = append(downs, e.At), append(ups, up[e.Code])
+	var downs, holds []float64
+	for i, e := range other {
+		if e.Type != "down" {
+			continue
 		}
-		slices.Reverse(downs)
-		slices.Reverse(ups)
-		return downs, ups
+		up := slices.IndexFunc(other[i:], func(u biopass.Seen) bool { return u.Type == "up" && u.Code == e.Code })
+		downs, holds = append(downs, e.At), append(holds, other[i+up].At-e.At)
 	}
-	downs, ups := times(other)
 	var out []biopass.Seen
-	n := 0
+	free := map[string]float64{} // a key is let go before it is pressed again
+	n, last := 0, 0.0
 	for _, e := range own {
 		if e.Type != "down" {
 			continue
 		}
-		down, up := e, e
-		at, hold := downs[n%len(downs)], ups[n%len(downs)]-downs[n%len(downs)]
+		at, hold := downs[n%len(downs)], holds[n%len(downs)]
 		if n >= len(downs) { // a longer line goes on in the same rhythm
 			at += downs[len(downs)-1] - downs[0] + 100
 		}
+		if n > 0 {
+			at = max(at, free[e.Code]+1, last+1)
+		}
+		last = at
+		down, up := e, e
 		down.At, up.Type, up.At = at, "up", at+hold
+		free[e.Code] = at + hold
 		out = append(out, down, up)
 		n++
 	}

@@ -88,15 +88,13 @@ func (w *Watcher) hold(a Attempt, t *trial, ans *answer, f finding, login books.
 	// One held answer a device: the one before it ends.
 	ctx, cancel := context.WithTimeout(t.ctx, storePatience)
 	defer cancel()
-	before, err := books.Get[heldRow](ctx, w.deps.Books.Store, w.heldKey(t.device))
-	switch {
-	case err == nil && before.Released.IsZero():
-		if old, err := w.deps.Books.Logins.Get(ctx, w.cfg.Application, before.Login); err == nil && old.State == books.LoginHeld {
-			writes = append(writes, w.deps.Books.Logins.Delete(old)...)
-			defer w.logins.forget(old.ID)
-		}
-	case err != nil && !errors.Is(err, store.ErrNotFound):
+	over, older, err := w.heldBefore(ctx, t.device)
+	if err != nil {
 		return a, errors.Join(fmt.Errorf("holding an answer: %w", err), t.spoil())
+	}
+	writes = append(writes, over...)
+	if older != "" {
+		defer w.logins.forget(older)
 	}
 	token := f.token
 	if a.Token {
@@ -108,6 +106,24 @@ func (w *Watcher) hold(a Attempt, t *trial, ans *answer, f finding, login books.
 	w.Strip(r)
 	a.Outcome, a.Login, a.kept = OutcomeHeld, login, k
 	return a, nil
+}
+
+// heldBefore is what ends the login that is still held on a device, and its
+// id; nothing where none is. A new sign-in there takes its place, held or not:
+// else one that was let in at once would be led back to the page of the other.
+func (w *Watcher) heldBefore(ctx context.Context, device string) (over []store.Write, id string, err error) {
+	before, err := books.Get[heldRow](ctx, w.deps.Books.Store, w.heldKey(device))
+	if errors.Is(err, store.ErrNotFound) || (err == nil && !before.Released.IsZero()) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	old, err := w.deps.Books.Logins.Get(ctx, w.cfg.Application, before.Login)
+	if err != nil || old.State != books.LoginHeld {
+		return nil, "", nil //nolint:nilerr // its row is gone: nothing is left to end
+	}
+	return w.deps.Books.Logins.Delete(old), old.ID, nil
 }
 
 // pageOf is the page on this host that a request was sent from, "" where it

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // Login carries a login POST to the backend, judges the answer, asks decide
@@ -321,8 +322,18 @@ func (w *Watcher) signed(a Attempt, t *trial, ans *answer, f finding, who access
 // letIn binds a login and lets its answer out.
 func (w *Watcher) letIn(a Attempt, t *trial, ans *answer, f finding, login books.Login, rw http.ResponseWriter, r *http.Request, device string, mode Mode) (Attempt, error) {
 	login.State = books.LoginBound
-	if err := t.sign(r.Context(), login, ans, f.token); err != nil {
+	over, older, err := w.heldBefore(r.Context(), device)
+	if err != nil {
+		return a, errors.Join(fmt.Errorf("ending the sign-in before: %w", err), t.spoil())
+	}
+	if older != "" {
+		over = append(over, store.Write{Key: w.heldKey(device)})
+	}
+	if err := t.sign(r.Context(), login, ans, f.token, over...); err != nil {
 		return a, errors.Join(err, t.spoil())
+	}
+	if older != "" {
+		w.logins.forget(older)
 	}
 	a.Outcome, a.Login, a.Written = OutcomeReleased, login, true
 	s := Session{State: books.LoginBound, Login: login, Person: login.Person}

@@ -138,3 +138,31 @@ func TestAHeldFetchIsAnsweredOnceApproved(t *testing.T) {
 		}
 	})
 }
+
+// A sign-in that is let in takes the place of one that is held on the device,
+// whoever they were: nobody is led back to a page that waits for the other.
+func TestASignInThatIsLetInEndsTheOneHeldOnItsDevice(t *testing.T) {
+	for _, second := range []string{"ann", "bob"} {
+		t.Run("ann waits, "+second+" comes in", func(t *testing.T) {
+			g := newGateway(t, config())
+			b := g.browser("laptop")
+			b.get("/login")
+			b.signIn("ann", passwords["ann"])
+			if g.attempt.Outcome != identity.OutcomeHeld {
+				t.Fatalf("attempt %+v", g.attempt)
+			}
+			first := g.attempt.Login.ID
+			b.allow(second)
+			b.signIn(second, passwords[second])
+			if g.attempt.Outcome != identity.OutcomeReleased {
+				t.Fatalf("attempt %+v", g.attempt)
+			}
+			if held, ok, err := g.w.Held(t.Context(), b.device()); ok || err != nil {
+				t.Errorf("held: %+v %v", held.Login, err)
+			}
+			if l, err := g.books.Logins.Get(t.Context(), "shop", first); err == nil {
+				t.Errorf("the first is there: %+v", l)
+			}
+		})
+	}
+}
