@@ -110,6 +110,7 @@ type Console struct {
 	links    links
 	limits   signInLimits
 	streams  streams
+	restores restores
 	keys     *passkey.Book
 	// passkeys asks for them; nil where the console's address can have none.
 	passkeys *passkey.Party

@@ -71,6 +71,12 @@ func build(t *testing.T, admins ...books.Admin) *house {
 // buildOn is build on a store that may hold something.
 func buildOn(t *testing.T, st store.Store, admins ...books.Admin) *house {
 	t.Helper()
+	return buildWith(t, st, nil, admins...)
+}
+
+// buildWith is buildOn with channels that admins are told over.
+func buildWith(t *testing.T, st store.Store, channels []approvals.Notifier, admins ...books.Admin) *house {
+	t.Helper()
 	h := &house{t: t, st: st, books: books.New(st), admins: admins, log: &strings.Builder{}, now: time.Now()}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	h.gate = gate.New(h.books, gate.Options{Clock: h.clock, Log: log})
@@ -95,7 +101,7 @@ func buildOn(t *testing.T, st store.Store, admins ...books.Admin) *house {
 	h.asks = approvals.New(approvals.Config{
 		Books: h.books, Ring: func() *seal.Ring { return ring }, Admins: all, Applications: h.gate.Applications,
 		Application: func(id string) approvals.Application { return approvals.Application{Name: name(id)} },
-		Console:     host, Clock: h.clock, Log: log,
+		Console:     host, Clock: h.clock, Log: log, Notifiers: channels,
 		Judge: func(ctx context.Context, v access.Visit) (access.Verdict, error) {
 			h.gate.Forget(v.Application, v.User)
 			return h.gate.Explain(ctx, v, gate.Circumstance{})

@@ -68,7 +68,7 @@ func (v *visit) detail(name, value string, names *people, devices *deviceNames) 
 		if key := "detail." + name + "." + value; v.say.Has(key) {
 			d.Value = v.say.Text(key)
 		}
-	case "until":
+	case "until", "made":
 		if t, err := time.Parse(time.RFC3339, value); err == nil {
 			d.Value = v.say.When(t, v.now)
 		}

@@ -126,7 +126,11 @@ func (c *Console) begin(w http.ResponseWriter, r *http.Request) (*visit, error) 
 	if err := c.origin.Check(r); err != nil || (c.secure(r) && strings.HasPrefix(r.Header.Get("Origin"), "http://")) {
 		return v, errForged
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	limit := int64(maxForm)
+	if r.URL.Path == restorePath { // read once it is known who sends it
+		limit = maxBackup
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	if err := r.ParseForm(); err != nil {
 		return v, errBadWords
 	}

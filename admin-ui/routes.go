@@ -85,6 +85,8 @@ func (c *Console) table() *http.ServeMux {
 		"POST /account/told":                          saveTold,
 		"POST /account/test":                          testChannel,
 		"POST /settings/backup":                       whole(saveBackup),
+		"POST " + restorePath:                         whole(lookRestore),
+		"POST " + restorePath + "/now":                whole(restoreBackup),
 		"GET /devices":                                showDevices,
 		"POST /devices/{device}/name":                 nameDevice,
 		"POST /devices/{device}/allow":                allowDevice,

@@ -98,7 +98,7 @@ func sumText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 // Restore makes the store hold what a backup holds, keys aside. Nothing is
 // changed before the whole of it was read and its sum is right.
 func Restore(ctx context.Context, st store.Store, r io.Reader) (int, error) {
-	items, err := readBackup(r)
+	_, items, err := readBackup(r)
 	if err != nil {
 		return 0, err
 	}
@@ -144,33 +144,33 @@ func Restore(ctx context.Context, st store.Store, r io.Reader) (int, error) {
 	return len(items), nil
 }
 
-func readBackup(r io.Reader) ([]backupItem, error) {
+func readBackup(r io.Reader) (backupHead, []backupItem, error) {
 	sum := sha256.New()
 	dec := cbor.NewDecoder(bufio.NewReader(r))
 	var head backupHead
 	if err := dec.Decode(&head); err != nil || head.Kind != backupKind {
-		return nil, ErrBackup
+		return head, nil, ErrBackup
 	}
 	sum.Write(Encode(head))
 	var items []backupItem
 	for {
 		var it backupItem
 		if err := dec.Decode(&it); err != nil {
-			return nil, ErrBackup
+			return head, nil, ErrBackup
 		}
 		if it.Sum != "" {
 			if it.Sum != sumText(sum) || it.N != len(items) {
-				return nil, ErrBackup
+				return head, nil, ErrBackup
 			}
-			return items, nil
+			return head, items, nil
 		}
 		key := string(it.K)
 		if store.Partition(key) == "" || leftOut(key) {
-			return nil, ErrBackup
+			return head, nil, ErrBackup
 		}
 		if key == FormatKey() {
 			if err := Readable(it.V); err != nil {
-				return nil, err
+				return head, nil, err
 			}
 		}
 		if it.V == nil {
