@@ -287,7 +287,7 @@ func TestWhatIsDecidedIsToldAndWhatWaitedIsDropped(t *testing.T) {
 			}
 			switch n.To.Email {
 			case paul.Email:
-				if n.Kind != NoticeDecided || n.Link != "" {
+				if n.Kind != NoticeDecided || !strings.HasPrefix(n.Link, "https://gate.example.com/decide/") {
 					t.Errorf("%+v", n)
 				}
 			case "julie@example.com":
@@ -298,6 +298,36 @@ func TestWhatIsDecidedIsToldAndWhatWaitedIsDropped(t *testing.T) {
 				t.Errorf("told %s", n.To.Email)
 			}
 		}
+	})
+}
+
+func TestThePersonWhoIsLetInIsLedToTheApplication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := &channel{name: "email"}
+		s := newService(t, with(mail), func(c *Config) {
+			c.Application = func(string) Application { return Application{Name: "Registre", Address: "https://app.example.com/"} }
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = s.Run(ctx) }()
+		defer func() { cancel(); <-ended }()
+		ask := mustOpen(t, s, julie())
+		synctest.Wait()
+		if _, err := s.Decide(t.Context(), approve(ask, marie)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, n := range mail.got() {
+			if n.Kind != NoticeOutcome {
+				continue
+			}
+			html, err := RenderMail(n)
+			if err != nil || n.Link != "https://app.example.com/" || !strings.Contains(html.HTML, `<a class="key" href="https://app.example.com/"`) || !strings.Contains(html.Text, n.Link) {
+				t.Errorf("%v %q\n%s", err, n.Link, html.Text)
+			}
+			return
+		}
+		t.Error("nobody told the outcome")
 	})
 }
 

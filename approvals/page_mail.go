@@ -13,6 +13,7 @@ import (
 	_ "embed"
 
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/pages/worldmap"
 )
 
 // Mail is a notice as a mail says it. The subject is one line without control
@@ -20,12 +21,19 @@ import (
 type Mail struct {
 	Subject string
 	Text    string
-	// HTML shows the logo of MailLogo as "cid:" + MailLogoID.
+	// HTML shows the logo of MailLogo as "cid:" + MailLogoID, and Map, where
+	// there is one, as "cid:" + MailMapID.
 	HTML string
+	// Map is a PNG of where the request came from; nil where nobody knows.
+	Map []byte
 }
 
-// MailLogoID is the content identifier under which the logo is attached.
-const MailLogoID = "logo.cadenas"
+// MailLogoID and MailMapID are the content identifiers under which the logo and
+// the map are attached.
+const (
+	MailLogoID = "logo.cadenas"
+	MailMapID  = "map.cadenas"
+)
 
 //go:embed templates/mail-logo.png
 var mailLogo []byte
@@ -49,6 +57,8 @@ type mailView struct {
 	Sentence string
 	Style    template.CSS
 	Logo     template.URL
+	// Map is where the map is; empty for none.
+	Map      template.URL
 	Approved bool
 	Password bool
 	Unproven bool
@@ -121,7 +131,28 @@ func RenderMail(n Notice) (Mail, error) {
 	pairs := []any{"who", lang.Inert(n.Ask.Who(), 60), "application", lang.Inert(v.Application, 60), "by", v.By, "count", n.More, "code", n.Code}
 	v.Subject = lang.Inert(c.Text(head+".subject", pairs...), 200)
 	v.Heading = c.Text(head+".heading", pairs...)
-	return v.render(c)
+	picture := mapOf(n)
+	if picture != nil {
+		v.Map = template.URL("cid:" + MailMapID) //nolint:gosec // ours
+	}
+	mail, err := v.render(c)
+	mail.Map = picture
+	return mail, err
+}
+
+// mapOf draws where the request came from, for who is asked about it: nil
+// where the place is not known that well, or is a network with a name, which
+// tells more than any map.
+func mapOf(n Notice) []byte {
+	place := n.Ask.Place
+	if n.Kind != NoticeOpened && n.Kind != NoticeCode || !place.Located || place.Name != "" {
+		return nil
+	}
+	picture, err := worldmap.PNG(place.Latitude, place.Longitude)
+	if err != nil {
+		return nil // the words are there
+	}
+	return picture
 }
 
 func (v mailView) render(c *lang.Catalogue) (Mail, error) {

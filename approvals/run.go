@@ -306,7 +306,15 @@ func (s *Service) complete(ctx context.Context, p parcel) (Notice, bool, error) 
 		if n.Link, err = s.linkFor(ctx, ask, n); err != nil {
 			return n, false, err
 		}
-	case NoticeDecided, NoticeOutcome, NoticeDigest, NoticeSignIn, NoticeTest:
+	case NoticeDecided:
+		if n.Link, err = s.linkFor(ctx, ask, n); err != nil { // its page says who decided
+			return n, false, err
+		}
+	case NoticeOutcome:
+		if ask.State == Approved {
+			n.Link = s.conf.Application(n.Application).Address
+		}
+	case NoticeDigest, NoticeSignIn, NoticeTest:
 	}
 	n.Ask = WithoutSecrets(ask)
 	return n, true, nil

@@ -113,6 +113,9 @@ type Application struct {
 	SelfUsers string
 	// GrantFor is the default end of an approval; 0 means none.
 	GrantFor time.Duration
+	// Address is where browsers find it ("https://app.example.com/"), for the
+	// mail that tells the outcome; empty where that is not known.
+	Address string
 }
 
 // Config is what a Service is made of. Books, Ring, Admins and Applications

@@ -194,6 +194,15 @@ func (s *site) address() string {
 	return "https://" + host
 }
 
+// home is the application's first page, where it is known how browsers call
+// it; a name that is no host leads nowhere.
+func (s *site) home() string {
+	if s.seen.Load() == nil && s.host == "" {
+		return ""
+	}
+	return s.address() + "/"
+}
+
 // called notes how browsers call the application.
 func (s *site) called(r *http.Request) {
 	o := origin(r)

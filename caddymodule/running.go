@@ -132,6 +132,7 @@ func (run *running) approvalsConfig() approvals.Config {
 					return approvals.Application{
 						Name: id, SamePlace: s.policy.SamePlace, SameBrowser: s.policy.SameBrowser,
 						GrantFor: time.Duration(s.handler.GrantFor), Self: s.handler.selfChannels(), SelfUsers: s.handler.selfUsers(),
+						Address: s.home(),
 					}
 				}
 			}

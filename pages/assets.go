@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/cadenas-gateway/cadenas/pages/worldmap"
 )
 
 // AssetPath is where assets are served, on every host that a page of ours
@@ -95,7 +97,10 @@ func Sub(files fs.FS, dir string) fs.FS {
 	return sub
 }
 
-var _ = Register(Sub(ownAssets, "assets"))
+var (
+	_ = Register(Sub(ownAssets, "assets"))
+	_ = Register(worldmap.Files)
+)
 
 // Asset returns the address of an asset on the host of the page: "ui.css" is
 // "/.cadenas/assets/ui.Xk3v9aQp.css". An unknown name panics in tests.

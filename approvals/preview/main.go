@@ -56,7 +56,7 @@ func handler() http.Handler {
 				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 				_, err = fmt.Fprintf(w, "Subject: %s\n\n%s", mail.Subject, mail.Text)
 			} else {
-				_, err = fmt.Fprint(w, withLogo(mail.HTML))
+				_, err = fmt.Fprint(w, withPictures(mail))
 			}
 			report(err)
 		})

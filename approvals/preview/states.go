@@ -165,6 +165,8 @@ func decideStates() map[string]approvals.DecidePage {
 		return p
 	}
 	noted := julie()
+	noted.Place = access.Place{City: "Laval", Region: "Québec", Country: "CA", Owner: "Bell Canada", Latitude: 45.6, Longitude: -73.7, Located: true}
+	noted.New = append(noted.New, access.PartPlace)
 	noted.Note = "C’est la nouvelle tablette du local des poupons."
 	wrong := noted
 	wrong.WrongNumbers = 1
@@ -208,6 +210,8 @@ func mails() map[string]approvals.Notice {
 		}
 	}
 	noted := julie()
+	noted.Place = access.Place{City: "Laval", Region: "Québec", Country: "CA", Owner: "Bell Canada", Latitude: 45.6, Longitude: -73.7, Located: true}
+	noted.New = append(noted.New, access.PartPlace)
 	noted.Note = "C’est la nouvelle tablette du local des poupons."
 	links := julie()
 	links.Note = "See https://evil.example/decide or evil.example/x please"
@@ -263,8 +267,10 @@ func names[T any](states map[string]T) []string {
 	return all
 }
 
-// withLogo shows the attached logo in a browser, which has no attachments.
-func withLogo(html string) string {
-	return strings.Replace(html, "cid:"+approvals.MailLogoID,
-		"data:image/png;base64,"+base64.StdEncoding.EncodeToString(approvals.MailLogo()), 1)
+// withPictures shows what is attached in a browser, which has no attachments.
+func withPictures(mail approvals.Mail) string {
+	inline := func(picture []byte) string {
+		return "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture)
+	}
+	return strings.NewReplacer("cid:"+approvals.MailLogoID, inline(approvals.MailLogo()), "cid:"+approvals.MailMapID, inline(mail.Map)).Replace(mail.HTML)
 }

@@ -191,9 +191,17 @@ func (n *Notifier) message(notice approvals.Notice) (*gomail.Msg, error) {
 	msg.SetGenHeaderPreformatted("X-Auto-Response-Suppress", "All")
 	msg.SetBodyString(gomail.TypeTextPlain, body.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, body.HTML)
-	msg.EmbedReadSeeker("logo.png", bytes.NewReader(approvals.MailLogo()),
-		gomail.WithFileContentID(approvals.MailLogoID), gomail.WithFileContentType("image/png"))
+	inline(msg, "logo.png", approvals.MailLogoID, approvals.MailLogo())
+	if body.Map != nil {
+		inline(msg, "map.png", approvals.MailMapID, body.Map)
+	}
 	return msg, nil
+}
+
+// inline attaches a picture that the mail shows. Its identifier stands in angle
+// brackets (RFC 2392): without them some programs show no picture.
+func inline(msg *gomail.Msg, name, id string, picture []byte) {
+	msg.EmbedReadSeeker(name, bytes.NewReader(picture), gomail.WithFileContentID("<"+id+">"), gomail.WithFileContentType("image/png"))
 }
 
 // messageID names a mail after what it is about, so that one sent twice is

@@ -280,6 +280,38 @@ func partTypes(t *testing.T, m *mail.Message) string {
 	return strings.Join(types, " ")
 }
 
+func TestAMapIsAttachedWhereThePlaceIsKnownAndHasNoName(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		place access.Place
+		maps  int
+	}{
+		{"a city with coordinates", access.Place{City: "Laval", Country: "CA", Latitude: 45.6, Longitude: -73.7, Located: true}, 1},
+		{"a city without", access.Place{City: "Laval", Country: "CA"}, 0},
+		{"a network with a name", access.Place{Name: "Office", Latitude: 45.6, Longitude: -73.7, Located: true}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := start(t, true, nil)
+			x := notice()
+			x.Ask.Place = c.place
+			if err := notifier(t, s, nil).Notify(t.Context(), x); err != nil {
+				t.Fatal(err)
+			}
+			m, _ := s.only(t)
+			if got := strings.Count(partTypes(t, m), "image/png"); got != 1+c.maps {
+				t.Errorf("%d pictures, with the logo", got)
+			}
+			ids := strings.ToLower(s.messages[0])
+			if !strings.Contains(ids, "content-id: <"+approvals.MailLogoID+">") {
+				t.Error("the logo's identifier is not in angle brackets (RFC 2392)")
+			}
+			if shown := strings.Contains(ids, "content-id: <"+approvals.MailMapID+">"); shown != (c.maps > 0) {
+				t.Errorf("the map under its identifier: %v", shown)
+			}
+		})
+	}
+}
+
 func TestANoticeSentTwiceHasOneMessageID(t *testing.T) {
 	s := start(t, true, nil)
 	n := notifier(t, s, nil)
