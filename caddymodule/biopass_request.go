@@ -169,6 +169,7 @@ func (q *request) inside() (access.Person, bool, error) {
 	if err != nil || p.Nobody() || q.print.Device.ID == "" {
 		return p, false, err
 	}
+	q.inFull()
 	q.place = q.run.place(q.print.Address, p.User)
 	v, err := q.check(q.r.Context(), p)
 	return p, err == nil && v.Answer == access.LetIn, err

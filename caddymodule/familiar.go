@@ -92,10 +92,18 @@ func (q *request) look() {
 			return
 		}
 	}
-	shown := q.reader.Read(q.r, at, q.now)
+	shown := q.reader.Glance(q.r, at, q.now)
 	q.print = &shown
 	if one && q.run.familiar.slots[q.sum%familiars].seen.Swap(q.sum) == q.sum {
 		q.kept = q.reader.Keep(q.r, at, shown)
+	}
+}
+
+// inFull tells the browser whole, once there is somebody behind it: what
+// that costs is not for strangers (threat L22).
+func (q *request) inFull() {
+	if q.print.Coarse {
+		q.reader.Complete(q.r, q.mine())
 	}
 }
 

@@ -55,6 +55,7 @@ func (q *request) login() error {
 // decide is asked by the watcher about somebody who has just signed in, and
 // before that about the one (l bound) who is signed in already.
 func (q *request) decide(ctx context.Context, p access.Person, l books.Login) (access.Verdict, error) {
+	q.inFull()
 	q.place = q.run.place(q.print.Address, p.User)
 	session := *q.session
 	session.Login.Adopted = l.Adopted
@@ -128,6 +129,7 @@ func (q *request) stillHeld() (done bool, err error) {
 		return false, nil
 	}
 	q.held = &held
+	q.inFull()
 	person := held.Login.Person
 	q.place = q.run.place(q.print.Address, person.User)
 	verdict, err := q.check(q.r.Context(), person)

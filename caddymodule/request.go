@@ -225,6 +225,7 @@ func (q *request) locate(user string) {
 // token carries a request for a new token, once the gate allows its user.
 func (q *request) token() error {
 	person := q.session.Person
+	q.inFull()
 	q.place = q.run.place(q.print.Address, person.User)
 	verdict, err := q.check(q.r.Context(), person)
 	if err != nil {
@@ -279,6 +280,7 @@ func (q *request) other() error {
 	if person.Nobody() {
 		return q.nobody(right)
 	}
+	q.inFull()
 	verdict, err := q.decided(ctx, person)
 	if err != nil {
 		return q.unavailable(err)

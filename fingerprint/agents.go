@@ -56,6 +56,7 @@ type key struct {
 type Agents struct {
 	cache *otter.Cache[key, *Agent]
 	turn  chan struct{}
+	spent budget
 	whole func() (*uaparser.Parser, error)
 }
 
@@ -101,6 +102,22 @@ func (s *Agents) Parse(ctx context.Context, h http.Header) Agent {
 	if !sure && !k.long {
 		a = s.parseWhole(ctx, k.ua, a)
 	}
+	return s.keep(k, a)
+}
+
+// Glance is Parse without what costs milliseconds: where that would tell
+// more, the answer is coarse. It is for whoever may be nobody (threat L22).
+func (s *Agents) Glance(h http.Header) Agent {
+	k := keyOf(h)
+	if a, ok := s.cache.GetIfPresent(k); ok {
+		return *a
+	}
+	a, sure := plain(k.ua)
+	a.Coarse = !sure && !k.long
+	return s.keep(k, a)
+}
+
+func (s *Agents) keep(k key, a Agent) Agent {
 	a = k.hinted(a)
 	if !a.Coarse {
 		kept := a
@@ -127,6 +144,10 @@ func (s *Agents) parseWhole(ctx context.Context, ua string, guess Agent) Agent {
 	p, err := s.whole()
 	if err != nil {
 		return guess // for good: the patterns are part of the binary
+	}
+	if !s.spent.take(time.Now()) {
+		guess.Coarse = true
+		return guess
 	}
 	ua = strings.Clone(ua) // the parser keeps it
 	if u := p.ParseUserAgent(ua); u.Family != "" && u.Family != other {

@@ -67,11 +67,30 @@ type Reader struct {
 // Read returns what r shows. It changes nothing and never fails: what cannot
 // be read is unknown, and what is unknown is never known to the gate.
 func (rd *Reader) Read(r *http.Request, at Arrival, now time.Time) Fingerprint {
+	f := rd.Glance(r, at, now)
+	rd.Complete(r, &f)
+	return f
+}
+
+// Complete tells a coarse fingerprint's browser whole, where it can be told
+// now. It is asked for once there is somebody: strangers, who are asked to
+// sign in whatever their browser is, cost no more than a glance.
+func (rd *Reader) Complete(r *http.Request, f *Fingerprint) {
+	if f.Coarse {
+		f.agent = rd.Agents.Parse(r.Context(), r.Header)
+		f.told()
+		f.show()
+	}
+}
+
+// Glance is Read, but for browsers so unusual that to tell them costs
+// milliseconds: what it returns is then Coarse, and Complete tells the rest.
+func (rd *Reader) Glance(r *http.Request, at Arrival, now time.Time) Fingerprint {
 	f := Fingerprint{
 		Address: ParseAddress(at.ClientIP),
 		name:    CookieName(at.HTTPS, r.Host, at.Domain),
 		domain:  at.Domain,
-		agent:   rd.Agents.Parse(r.Context(), r.Header),
+		agent:   rd.Agents.Glance(r.Header),
 	}
 	cookie, ok := rd.Jar.Find(r.Header["Cookie"], f.name, now)
 	if ok && rd.Ledger != nil {
@@ -85,13 +104,19 @@ func (rd *Reader) Read(r *http.Request, at Arrival, now time.Time) Fingerprint {
 	}
 	if ok {
 		f.Cookie, f.Device.ID, f.fresh = cookie, cookie.ID, cookie.oldKey
-		if f.agent.hinted && !f.agent.told.sameHints(cookie.Memory) {
-			f.Cookie.Memory.Family, f.Cookie.Memory.Platform, f.Cookie.Memory.Kind = f.agent.told.Family, f.agent.told.Platform, f.agent.told.Kind
-			f.fresh = true
-		}
+		f.told()
 	}
 	f.show()
 	return f
+}
+
+// told remembers what client hints told of a known device.
+func (f *Fingerprint) told() {
+	if f.Cookie.ID == "" || f.agent.Coarse || !f.agent.hinted || f.agent.told.sameHints(f.Cookie.Memory) {
+		return
+	}
+	f.Cookie.Memory.Family, f.Cookie.Memory.Platform, f.Cookie.Memory.Kind = f.agent.told.Family, f.agent.told.Platform, f.agent.told.Kind
+	f.fresh = true
 }
 
 // show fills what is read off the agent and the memory.
