@@ -13,11 +13,13 @@ import (
 // out from there, at least once. Each channel tells repeats apart by the
 // notice's identifier.
 const (
-	giveUpAfter  = 24 * time.Hour
-	sentKept     = 7 * 24 * time.Hour
-	failedKept   = 30 * 24 * time.Hour
-	sendTimeout  = 30 * time.Second
-	leaseFor     = time.Minute // longer than sendTimeout, or two instances send
+	giveUpAfter = 24 * time.Hour
+	sentKept    = 7 * 24 * time.Hour
+	failedKept  = 30 * 24 * time.Hour
+	sendTimeout = 30 * time.Second
+	// longer than sendTimeout, or two instances send; by a minute and more, since
+	// their clocks may differ by one
+	leaseFor     = 2 * time.Minute
 	firstBackoff = 5 * time.Second
 	lastBackoff  = time.Hour
 	// helpAfter is after how many failures another channel is used too.

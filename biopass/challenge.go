@@ -41,9 +41,17 @@ type Challenge struct {
 	Step    int
 	Words   []string
 	// Made is when it was drawn; Begun when its first key was told of, zero
-	// before.
+	// before. They are by the clock of whichever instance was asked.
 	Made, Begun time.Time
+
+	// age is how long ago the line was drawn or, once it is begun, begun: by
+	// the clock of the store, which all instances share. Theirs may differ by a
+	// minute, and a line begun on one may end on another.
+	age time.Duration
 }
+
+// lineKept is how long the store keeps a line from its last write.
+const lineKept = StartGrace + LineLife + time.Minute
 
 // lines keeps the challenges: one a device and application, the newest.
 type lines struct {
@@ -66,7 +74,7 @@ func (l lines) draw(ctx context.Context, application, device string, c Challenge
 }
 
 func (l lines) write(application, device string, c Challenge) store.Write {
-	return store.Write{Key: lineKey(application, device), Value: books.Encode(c), TTL: StartGrace + LineLife + time.Minute}
+	return store.Write{Key: lineKey(application, device), Value: books.Encode(c), TTL: lineKept}
 }
 
 // begin starts the server's own clock, once; typing that was timed by the
@@ -76,11 +84,10 @@ func (l lines) begin(ctx context.Context, application, device, id string) error 
 	if err != nil {
 		return err
 	}
-	now := l.clock()
-	if !c.Begun.IsZero() || now.After(c.Made.Add(StartGrace)) {
+	if !c.Begun.IsZero() || c.age > StartGrace {
 		return RefusedLate
 	}
-	c.Begun = now
+	c.Begun = l.clock()
 	return l.apply(ctx, store.Batch{
 		Checks: []store.Check{{Key: lineKey(application, device), Value: raw}},
 		Writes: []store.Write{l.write(application, device, c)},
@@ -100,24 +107,27 @@ func (l lines) take(ctx context.Context, application, device, id string) (Challe
 	if err != nil {
 		return Challenge{}, err
 	}
-	if c.Begun.IsZero() || l.clock().After(c.Begun.Add(LineLife+clockSlack)) {
+	if c.Begun.IsZero() || c.age > LineLife+clockSlack {
 		return Challenge{}, RefusedLate
 	}
 	return c, nil
 }
 
 func (l lines) read(ctx context.Context, application, device, id string) (Challenge, []byte, error) {
-	raw, err := l.st.Get(ctx, lineKey(application, device))
-	if errors.Is(err, store.ErrNotFound) {
-		return Challenge{}, nil, RefusedLate
-	}
+	key := lineKey(application, device)
+	found, err := l.st.Range(ctx, store.Query{Prefix: key, Limit: 1}) // which tells its age
 	if err != nil {
 		return Challenge{}, nil, fmt.Errorf("reading a line to type: %w", err)
 	}
+	if len(found) == 0 || found[0].Key != key {
+		return Challenge{}, nil, RefusedLate
+	}
+	raw := found[0].Value
 	var c Challenge
 	if err := books.Decode(raw, &c); err != nil {
 		return Challenge{}, nil, err
 	}
+	c.age = lineKept - found[0].TTL
 	if subtle.ConstantTimeCompare([]byte(c.ID), []byte(id)) != 1 {
 		return Challenge{}, nil, RefusedLate
 	}

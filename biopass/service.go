@@ -250,7 +250,7 @@ func (s *Service) Typed(ctx context.Context, e Errand, c Capture) (Next, error) 
 	var typed Typing
 	var print *Print
 	if err == nil {
-		typed, err = c.Check(line.Words, s.conf.Clock().Sub(line.Begun))
+		typed, err = c.Check(line.Words, line.age)
 	}
 	if err == nil {
 		print, err = s.conf.Model.Print(typed.Events)

@@ -75,12 +75,13 @@ func newScene(t *testing.T, threshold float64, p Policy, mode Mode) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := memory.New()
-	t.Cleanup(func() { _ = st.Close() })
 	s := &scene{
-		t: t, st: st, now: time.Date(2026, 11, 3, 9, 0, 0, 0, time.UTC), app: Application{Name: "Shop", Mode: mode},
+		t: t, now: time.Date(2026, 11, 3, 9, 0, 0, 0, time.UTC), app: Application{Name: "Shop", Mode: mode},
 		holder: Holder{Application: shop, DeviceID: "desk", Waiting: "/.cadenas/wait"},
 	}
+	st := memory.NewAt(func() time.Time { return s.now })
+	t.Cleanup(func() { _ = st.Close() })
+	s.st = st
 	s.Service, err = New(Config{
 		Books: books.New(st), Ring: func() *seal.Ring { return ring }, Model: model(t, threshold), Policy: p, Languages: []string{"en", "fr"},
 		Clock: func() time.Time { return s.now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -97,6 +97,7 @@ function sound(words) {
   if (!text || !words || text.textContent === words && !siren.hidden) return;
   text.textContent = words;
   siren.hidden = false;
+  served.delete(siren); // it is not what the server sent: the next page that comes replaces it
 }
 
 const soon = (wait = 150) => { due ||= setTimeout(fetchAnew, wait); };

@@ -17,6 +17,7 @@ import (
 // Store implements store.Store. Its clock is the time package's, so that
 // testing/synctest drives its TTLs.
 type Store struct {
+	now        func() time.Time
 	mu         sync.RWMutex
 	closed     bool
 	partitions map[string]*partition
@@ -40,7 +41,13 @@ type item struct {
 func (it item) live(now time.Time) bool { return it.end.IsZero() || now.Before(it.end) }
 
 // New returns an empty store.
-func New() *Store { return &Store{partitions: make(map[string]*partition)} }
+func New() *Store { return NewAt(time.Now) }
+
+// NewAt is New with another clock than the machine's, for what has a time to
+// live.
+func NewAt(now func() time.Time) *Store {
+	return &Store{now: now, partitions: make(map[string]*partition)}
+}
 
 // Get returns the value under a key, or store.ErrNotFound.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
@@ -52,7 +59,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	if s.closed {
 		return nil, store.ErrClosed
 	}
-	it, ok := s.partitions[store.Partition(key)].get(key, time.Now())
+	it, ok := s.partitions[store.Partition(key)].get(key, s.now())
 	if !ok {
 		return nil, store.ErrNotFound
 	}
@@ -76,7 +83,7 @@ func (s *Store) Range(ctx context.Context, q store.Query) ([]store.Entry, error)
 	}
 	first, _ := slices.BinarySearch(p.keys, from)
 	last, _ := slices.BinarySearch(p.keys, to)
-	now := time.Now()
+	now := s.now()
 	var entries []store.Entry
 	for n := range last - first {
 		if len(entries) == q.Max() {
@@ -112,7 +119,7 @@ func (s *Store) Apply(ctx context.Context, b store.Batch) error {
 	if s.closed {
 		return store.ErrClosed
 	}
-	now := time.Now()
+	now := s.now()
 	for _, c := range b.Checks {
 		it, ok := s.partitions[store.Partition(c.Key)].get(c.Key, now)
 		if ok != (c.Value != nil) || ok && !bytes.Equal(it.value, c.Value) {
@@ -157,7 +164,7 @@ func (s *Store) Partitions(ctx context.Context) ([]string, error) {
 	if s.closed {
 		return nil, store.ErrClosed
 	}
-	now := time.Now()
+	now := s.now()
 	for name, p := range s.partitions {
 		p.drop(now)
 		if len(p.keys) == 0 {
