@@ -34,6 +34,12 @@ func TestThePagesAroundALinkAndWhatIsKept(t *testing.T) {
 				Keyboards: []AccountKeyboard{{Name: "Desk", Prints: 5, Made: day, Used: day}, {Name: "Home \u202e laptop", Prints: 1, Made: day, Used: day}},
 			}})
 		}},
+		{"what came of it", "<p>3\u00a0matches, 1\u00a0line that did not match. The last match was on <time", 200, func(w http.ResponseWriter) error {
+			return WritePrints(w, r, lang.For("en"), PrintsPage{Application: "Shop", Languages: both, Account: Account{
+				Consented: day, Last: day, Forgotten: day.Add(DefaultRetain), Tally: Tally{Matched: 3, Missed: 1, LastMatched: day},
+				Keyboards: []AccountKeyboard{{Name: "Desk", Prints: 5, Made: day, Used: day}},
+			}})
+		}},
 		{"nothing", "Rien n’est gardé.", 200, func(w http.ResponseWriter) error {
 			return WritePrints(w, r, lang.For("fr"), PrintsPage{Application: "Shop", Languages: both})
 		}},
