@@ -300,3 +300,40 @@ func TestALoginIsTaughtInTheConsole(t *testing.T) {
 		})
 	}
 }
+
+// A wiki posts everything to one path: a long page passes with the padlock
+// closed, and a login that stands behind one does not (L26).
+func TestThreat_L26_ALongPageOfAWikiPassesAndALoginBehindItDoesNot(t *testing.T) {
+	a := DokuWiki{}
+	g := StartGate(t, a, GateOptions{NoMail: true})
+	julie := NewClient(t)
+	a.SignIn(julie, g.Site, "julie", Accounts[1].Password)
+	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
+	g.ClosePadlock()
+	page := julie.Open(g.Site.URL("/doku.php?id=long&do=edit"))
+	text := strings.Repeat("A line of the wiki; and = another. ", 60_000)
+	form := func(last ...string) string {
+		f := "sectok=" + between(page.Text(), `name="sectok" value="`, `"`) + "&id=long&prefix=.&suffix=&rev=0&summary=&do%5Bpreview%5D=1&wikitext=" + strings.ReplaceAll(text, " ", "+")
+		return strings.Join(append([]string{f}, last...), "&")
+	}
+	send := func(c *Client, body string) *Answer {
+		r := navigation(c.Request(http.MethodPost, g.Site.URL("/doku.php"), strings.NewReader(body)), "same-origin")
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", origin(r.URL))
+		return c.Do(r)
+	}
+	if got := send(julie, form()); got.Status != http.StatusOK || !strings.Contains(got.Text(), "and = another") {
+		t.Errorf("a long page: %d\n%.300s", got.Status, got.Body)
+	}
+	for name, who := range map[string]*Client{"Julie": julie, "a stranger": NewClient(t)} {
+		if got := send(who, form("do=login", "u=marie", "p="+Accounts[0].Password)); got.Status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s, with a login behind a long page: %d", name, got.Status)
+		}
+		if as := a.Who(who, g.Site); as == "marie" {
+			t.Errorf("%s is in as %s", name, as)
+		}
+	}
+	if waiting := g.Requests(); len(waiting) != 0 {
+		t.Errorf("%d wait", len(waiting))
+	}
+}

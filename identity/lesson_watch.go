@@ -139,6 +139,9 @@ func (p *pupil) seeLogin(rw http.ResponseWriter, r *http.Request, k *keptBody, t
 	}
 	copyHeader(rw.Header(), ans.sent)
 	rw.WriteHeader(ans.status)
+	if len(ans.body) == 0 { // 204 and 304 take none
+		return nil
+	}
 	_, err := rw.Write(ans.body)
 	return err
 }

@@ -105,8 +105,8 @@ func TestALongBodyWithAPasswordIsALoginWhileTheFieldIsNotKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for body, login := range map[string]bool{
-		"text=" + strings.Repeat("y", long):                        false,
-		"password=x&text=" + strings.Repeat("y", long):             true,
+		"text=" + strings.Repeat("y", long):                       false,
+		"password=x&text=" + strings.Repeat("y", long):            true,
 		"text=" + strings.Repeat("y", long) + "&login_password=x": true,
 	} {
 		r, _ := http.NewRequest(http.MethodPost, "/login", strings.NewReader(body))
