@@ -18,7 +18,7 @@ const (
 	// deviceRows is how many devices the room shows, deviceLook how many
 	// connections of an application it takes them from, the last seen first.
 	deviceRows = 60
-	deviceLook = 10_000
+	deviceLook = 4000
 	// unusedDays is after how long a device counts as unused.
 	unusedDays = 60
 )

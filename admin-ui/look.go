@@ -18,10 +18,10 @@ const (
 	gridCount = 10_000
 	// gridLook is how many records a filter reads, gridJudge how many verdicts
 	// it asks for; behind them the page offers to look further back.
-	gridLook  = 4000
-	gridJudge = 800
+	gridLook  = 2000
+	gridJudge = 400
 	// gridWords is how many records the words to filter by are taken from.
-	gridWords = 1000
+	gridWords = 500
 )
 
 // gridResult is one page of the grid.

@@ -79,14 +79,14 @@ func (b *bench) fill(path string) error {
 	}
 	for i := range b.people {
 		r := access.Rule{ID: books.NewID(began), Application: "header", User: user(i), Effect: access.Allow, Author: "import", Created: began}
-		if writes = append(writes, store.Write{Key: bk.Rules.Key(r), Value: books.Encode(r)}); len(writes) > 20_000 {
+		if writes = append(writes, store.Write{Key: bk.Rules.Key(r), Value: books.Encode(r)}); len(writes) > 4000 {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range b.stored {
-		if writes = append(writes, bk.Connections.Put(b.connection(i, began))...); len(writes) > 20_000 {
+		if writes = append(writes, bk.Connections.Put(b.connection(i, began))...); len(writes) > 4000 {
 			if err := flush(); err != nil {
 				return err
 			}

@@ -57,22 +57,33 @@ func (g *Gate) Preview(ctx context.Context, application string) (Preview, error)
 		return Preview{}, err
 	}
 	p := Preview{Application: application, First: lock.FirstClosed.IsZero()}
-	byUser := map[string][]books.Connection{}
-	err = g.books.Connections.Each(ctx, application, func(c books.Connection) bool {
-		byUser[c.User] = append(byUser[c.User], c)
-		return true
-	})
-	if err != nil {
-		return Preview{}, fmt.Errorf("reading connections of %s: %w", application, err)
-	}
 	shared, err := g.books.Rules.For(ctx, application, "")
 	if err != nil {
 		return Preview{}, err
 	}
-	for user, list := range byUser {
-		if err := g.previewUser(ctx, &p, conf, user, list, shared, now); err != nil {
-			return Preview{}, err
+	// They come user by user: no more than one's is in memory at a time, but
+	// for those whom the preview names.
+	var list []books.Connection
+	var failed error
+	whole := func() bool {
+		if len(list) > 0 {
+			failed = g.previewUser(ctx, &p, conf, list[0].User, list, shared, now)
 		}
+		list = list[:0]
+		return failed == nil
+	}
+	err = g.books.Connections.Each(ctx, application, func(c books.Connection) bool {
+		if len(list) > 0 && list[0].User != c.User && !whole() {
+			return false
+		}
+		list = append(list, c)
+		return true
+	})
+	if err == nil && failed == nil {
+		whole()
+	}
+	if err = errors.Join(err, failed); err != nil {
+		return Preview{}, fmt.Errorf("reading connections of %s: %w", application, err)
 	}
 	sort.Slice(p.Stop, func(i, j int) bool { return p.Stop[i].User < p.Stop[j].User })
 	newest := func(l []books.Connection) { sort.Slice(l, func(i, j int) bool { return l[i].Last.After(l[j].Last) }) }
@@ -88,8 +99,12 @@ func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, us
 	}
 	rules := shared
 	if user != "" {
-		if rules, err = g.books.Rules.For(ctx, p.Application, user); err != nil {
-			return err
+		for _, app := range []string{p.Application, ""} {
+			theirs, err := g.books.Rules.Of(ctx, app, user)
+			if err != nil {
+				return err
+			}
+			rules = append(rules[:len(rules):len(rules)], theirs...)
 		}
 	}
 	since := now.AddDate(0, 0, -ImportDays)
