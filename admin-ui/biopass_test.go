@@ -11,7 +11,23 @@ import (
 	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
+	"github.com/cadenas-gateway/cadenas/store/memory"
 )
+
+// buildTyping is build with a store that has the house's clock: how long a line
+// took is told by the store.
+func buildTyping(t *testing.T, admins ...books.Admin) *house {
+	t.Helper()
+	var h *house
+	st := memory.NewAt(func() time.Time {
+		if h == nil {
+			return time.Now()
+		}
+		return h.clock()
+	})
+	h = buildOn(t, st, admins...)
+	return h
+}
 
 // types lets made-up hands type lines of an errand, and says what followed.
 func (h *house) types(hands uint64, user, device string, why biopass.Why, lines int) biopass.Next {
@@ -24,7 +40,7 @@ func (h *house) types(hands uint64, user, device string, why biopass.Why, lines 
 }
 
 func TestThePageOfAPersonSaysHowTheyStandWithBiopass(t *testing.T) {
-	h := build(t, fixture.Marie)
+	h := buildTyping(t, fixture.Marie)
 	h.keep(h.plain("julie", "desk"))
 	b := h.signIn(fixture.Marie.Email)
 	if a := b.get("/people/julie"); !strings.Contains(a.body, "No prints yet.") {
@@ -51,7 +67,7 @@ func TestThePageOfAPersonSaysHowTheyStandWithBiopass(t *testing.T) {
 }
 
 func TestAnAdminMakesALinkForAnotherKeyboard(t *testing.T) {
-	h := build(t, fixture.Marie)
+	h := buildTyping(t, fixture.Marie)
 	h.keep(h.plain("julie", "desk"))
 	julie := books.User{User: "julie", Name: "Julie Tremblay", Email: "julie@lucioles.example", Language: "fr"}
 	h.put(store.Write{Key: h.books.Users.Key("julie"), Value: books.Encode(julie)})
@@ -80,7 +96,7 @@ func TestAnAdminMakesALinkForAnotherKeyboard(t *testing.T) {
 }
 
 func TestAnAdminExportsAndErasesWhatBiopassKeeps(t *testing.T) {
-	h := build(t, fixture.Marie)
+	h := buildTyping(t, fixture.Marie)
 	h.keep(h.plain("julie", "desk"))
 	h.types(0, "julie", "desk", biopass.WhyEnrol, 5)
 	b := h.signIn(fixture.Marie.Email)
@@ -118,7 +134,7 @@ func TestAnAdminExportsAndErasesWhatBiopassKeeps(t *testing.T) {
 }
 
 func TestThreat_L23_AnAdminOfAnotherApplicationSeesNoPrints(t *testing.T) {
-	h := build(t, fixture.Marie, books.Admin{Email: "pay@lucioles.example", Name: "Payroll", Applications: []string{"pay"}})
+	h := buildTyping(t, fixture.Marie, books.Admin{Email: "pay@lucioles.example", Name: "Payroll", Applications: []string{"pay"}})
 	one, two := h.plain("julie", "desk"), h.plain("julie", "desk")
 	two.Application = "pay"
 	h.keep(one, two)

@@ -34,7 +34,12 @@ type stand struct {
 }
 
 func newStand(ctx context.Context, address string, o options) (*stand, error) {
-	b := books.New(memory.New())
+	// The time that made-up typing takes is made up: from there this clock is
+	// that much ahead.
+	var ahead time.Duration
+	clock := func() time.Time { return time.Now().Add(ahead) }
+	elapse := func(d time.Duration) { ahead += d }
+	b := books.New(memory.NewAt(clock))
 	g := gate.New(b, gate.Options{})
 	if !o.bare {
 		for id := range fixture.Applications {
@@ -80,7 +85,7 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 	if _, err := fixture.Ask(ctx, service, o.requests); err != nil {
 		return nil, err
 	}
-	typing, err := typed(ctx, b, ring)
+	typing, err := typed(ctx, b, ring, clock, elapse)
 	if err != nil {
 		return nil, err
 	}
@@ -116,12 +121,8 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 	return &stand{b, g, service, console, mails}, nil
 }
 
-// typed is a Biopass at which Julie has typed, and somebody else as her. The
-// time that takes is made up.
-func typed(ctx context.Context, b *books.Books, ring *seal.Ring) (*adminui.Biopass, error) {
-	behind := 3 * time.Hour
-	clock := func() time.Time { return time.Now().Add(-behind) }
-	elapse := func(d time.Duration) { behind -= d }
+// typed is a Biopass at which Julie has typed, and somebody else as her.
+func typed(ctx context.Context, b *books.Books, ring *seal.Ring, clock func() time.Time, elapse func(time.Duration)) (*adminui.Biopass, error) {
 	s, err := fixture.Typing(b, ring, clock, slog.Default(), biopass.Policy{Trial: true})
 	if err != nil {
 		return nil, err
