@@ -263,18 +263,42 @@ func (d Desk) NamePlace(ctx context.Context, name, networks, user string) (strin
 	return d.post(ctx, namePlace, nil, url.Values{"name": {name}, "prefix": {networks}, "user": {user}})
 }
 
-// UnnamePlace takes a name away; name may be the identifier too.
-func (d Desk) UnnamePlace(ctx context.Context, name string) (string, error) {
-	list, err := d.Places(ctx)
+// EditPlace gives a place another name or other networks; what is empty stays.
+func (d Desk) EditPlace(ctx context.Context, place, name, networks string) (string, error) {
+	p, err := d.place(ctx, place)
 	if err != nil {
 		return "", err
 	}
-	i := slices.IndexFunc(list, func(p NamedPlace) bool { return p.ID == name || p.ID != "" && p.Name == name })
+	if name == "" {
+		name = p.Name
+	}
+	if networks == "" {
+		networks = strings.Join(p.Prefixes, ", ")
+	}
+	return d.post(ctx, editPlace, url.Values{"network": {p.ID}}, url.Values{"name": {name}, "prefix": {networks}})
+}
+
+// UnnamePlace takes a name away; name may be the identifier too.
+func (d Desk) UnnamePlace(ctx context.Context, name string) (string, error) {
+	p, err := d.place(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return d.post(ctx, unnamePlace, nil, url.Values{"network": {p.ID}})
+}
+
+// place is the one of a name or an identifier that the console may change.
+func (d Desk) place(ctx context.Context, name string) (NamedPlace, error) {
+	list, err := d.Places(ctx)
+	if err != nil {
+		return NamedPlace{}, err
+	}
+	i := slices.IndexFunc(list, func(p NamedPlace) bool { return p.ID != "" && (p.ID == name || p.Name == name) })
 	switch {
 	case i >= 0:
-		return d.post(ctx, unnamePlace, nil, url.Values{"network": {list[i].ID}})
+		return list[i], nil
 	case slices.ContainsFunc(list, func(p NamedPlace) bool { return p.Name == name }):
-		return "", Said(name + " is named in the configuration: take `place` out there")
+		return NamedPlace{}, Said(name + " is named in the configuration: change `place` there")
 	}
-	return "", ErrNobody
+	return NamedPlace{}, ErrNobody
 }

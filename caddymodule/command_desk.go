@@ -92,6 +92,10 @@ var placesSpec = spec{
 			use: "name <name> <networks>", short: `Give networks a name: "Laval centre" "203.0.113.0/24, 2001:db8:7::/48"`, verb: "places-name",
 			args: []string{"name", "networks"}, flags: map[string]string{"user": "for one user alone: home"}, say: sayDone,
 		},
+		{
+			use: "edit <name>", short: "Give a place another name or other networks", verb: "places-edit", args: []string{"name"},
+			flags: map[string]string{"called": "its new name", "networks": `"203.0.113.0/24, 2001:db8:7::/48"`}, say: sayDone,
+		},
 		{use: "remove <name>", short: "Take a name away; rules about it match nothing any more", verb: "places-remove", args: []string{"name"}, say: sayDone},
 	},
 }

@@ -19,7 +19,9 @@ var byVerb = map[string]string{
 	"/account/told": "admins-edit", "/account/test": "notify-test", "/settings/backup": "backup",
 	"/devices/{device}/name": "devices-name", "/devices/{device}/allow": "devices-allow", "/devices/{device}/forget": "devices-forget",
 	"/columns/move": "rules-add", "/columns/undo": "rules-end", "/rules/new": "rules-add", "/rules/end": "rules-end",
-	"/admins/new": "admins-add", "/admins/{email}": "admins-edit", "/admins/{email}/remove": "admins-remove",
+	"/rules/edit":            "rules-add", // and rules-end: a rule is never changed under its identifier
+	"/places/edit/{network}": "places-edit",
+	"/admins/new":            "admins-add", "/admins/{email}": "admins-edit", "/admins/{email}/remove": "admins-remove",
 	"/admins/{email}/passkeys/{id}/remove": "admin-passkey-remove",
 	"/places":                              "places-name", "/places/remove": "places-remove",
 	"/requests/{application}/{id}": "approve", "/padlock/{application}/close": "padlock-close", "/padlock/{application}/open": "padlock-open",

@@ -40,6 +40,11 @@ func init() {
 				return c.desk().NamePlace(ctx, name, c.words["networks"], c.words["user"])
 			})
 		},
+		"places-edit": func(ctx context.Context, c *call) (any, error) {
+			return c.did("name", func(name string) (string, error) {
+				return c.desk().EditPlace(ctx, name, c.words["called"], c.words["networks"])
+			})
+		},
 		"places-remove": func(ctx context.Context, c *call) (any, error) {
 			return c.did("name", func(name string) (string, error) { return c.desk().UnnamePlace(ctx, name) })
 		},

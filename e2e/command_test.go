@@ -120,6 +120,8 @@ func TestTheCommandLineDoesWhatTheRoomsDo(t *testing.T) {
 		{[]string{"places", "name", "Other", "198.51.100.0/24"}, 2, "has another name already"},
 		{[]string{"places"}, 0, "198.51.100.0/24, 2001:db8:7::/48"},
 		{[]string{"explain", "--user", "zoe", "--ip", "198.51.100.7"}, 0, "Annex"},
+		{[]string{"places", "edit", "Annex", "--networks", "198.51.100.0/25"}, 0, ""},
+		{[]string{"places"}, 0, "198.51.100.0/25"},
 		{[]string{"places", "remove", "Office"}, 2, "named in the configuration"},
 		{[]string{"places", "remove", "Annex"}, 0, "The name is gone."},
 	} {
