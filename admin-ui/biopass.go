@@ -35,6 +35,8 @@ type biopassCard struct {
 	Last  string
 	// Trial says that failures are only recorded now.
 	Trial bool
+	// Keys are the person's passkeys there.
+	Keys []keyLine
 	// Kept says that there is something to erase, On that a link makes sense.
 	Kept, On bool
 }
@@ -58,10 +60,16 @@ func (v *visit) biopassCards(user string) ([]biopassCard, error) {
 			return nil, err
 		}
 		mode := v.Biopass.Mode(app)
-		if mode == biopass.Off && !a.Kept() {
+		keys, _, err := v.Biopass.Keys(v.ctx(), app, user)
+		if err != nil {
+			return nil, err
+		}
+		if mode == biopass.Off && !a.Kept() && len(keys) == 0 {
 			continue
 		}
-		cards = append(cards, v.biopassCard(app, mode, a))
+		card := v.biopassCard(app, mode, a)
+		card.Keys = v.keyLines(keys, personHref(user)+"/biopass/passkey/")
+		cards = append(cards, card)
 	}
 	return cards, nil
 }
@@ -202,6 +210,14 @@ type typingExport struct {
 	Application string `json:"application"`
 	User        string `json:"user"`
 	biopass.Account
+	Passkeys []exportedKey `json:"passkeys"`
+}
+
+// exportedKey is what is kept of a passkey that means something to its owner.
+type exportedKey struct {
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+	Used    time.Time `json:"used,omitzero"`
 }
 
 // exportTyping hands out what is kept of a person's typing: dates, counts and
@@ -220,8 +236,16 @@ func exportTyping(v *visit) error {
 		if err != nil {
 			return err
 		}
-		if a.Kept() {
-			all = append(all, typingExport{app, user, a})
+		list, _, err := v.Biopass.Keys(v.ctx(), app, user)
+		if err != nil {
+			return err
+		}
+		keys := []exportedKey{}
+		for _, k := range list {
+			keys = append(keys, exportedKey{k.Name, k.Created, k.Used})
+		}
+		if a.Kept() || len(keys) > 0 {
+			all = append(all, typingExport{app, user, a, keys})
 		}
 	}
 	v.download("application/json; charset=utf-8", "biopass.json")

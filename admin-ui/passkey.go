@@ -44,6 +44,15 @@ func (v *visit) keysOf(email string) (keysCard, error) {
 	if !card.Own {
 		base = "/admins/" + url.PathEscape(canonical(email)) + "/passkeys/"
 	}
+	card.Keys = v.keyLines(list, base)
+	card.Full = len(list) >= passkey.MaxOf
+	card.Suggested = v.thisDevice()
+	return card, nil
+}
+
+// keyLines are passkeys for people; base is where their forms are.
+func (v *visit) keyLines(list []passkey.Passkey, base string) []keyLine {
+	var lines []keyLine
 	for _, k := range list {
 		line := keyLine{ID: k.ID, Name: lang.Inert(k.Name, 0), Added: v.say.When(k.Created, v.now), Href: base + url.PathEscape(k.ID)}
 		if !k.Used.IsZero() {
@@ -52,11 +61,26 @@ func (v *visit) keysOf(email string) (keysCard, error) {
 		if !k.Copied.IsZero() {
 			line.Copied = v.say.When(k.Copied, v.now)
 		}
-		card.Keys = append(card.Keys, line)
+		lines = append(lines, line)
 	}
-	card.Full = len(list) >= passkey.MaxOf
-	card.Suggested = v.thisDevice()
-	return card, nil
+	return lines
+}
+
+// removePersonsKey removes a passkey with which a user of an application
+// confirms sign-ins.
+func removePersonsKey(v *visit) error {
+	user, app, err := v.biopassOf()
+	if err != nil {
+		return err
+	}
+	_, err = v.Biopass.RemoveKey(v.ctx(), app, user, v.r.PathValue("id"), v.note())
+	if errors.Is(err, passkey.ErrNone) {
+		return errNotHere
+	}
+	if err != nil {
+		return err
+	}
+	return v.seeOther(personHref(user) + "?done=passkey.removed")
 }
 
 // thisDevice names the device of the request, for a passkey made on it.

@@ -9,7 +9,9 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
 	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/passkey"
 	"github.com/cadenas-gateway/cadenas/passkey/passkeytest"
+	"github.com/cadenas-gateway/cadenas/seal"
 )
 
 var keyHref = regexp.MustCompile(`action="([^"]*/passkeys/[^"/]+)/remove"`)
@@ -192,5 +194,52 @@ func TestThreat_L22_AskingAtTheDoorKeepsNothing(t *testing.T) {
 	}
 	if h.written() != before {
 		t.Error("something was written")
+	}
+}
+
+func TestAnAdminRemovesThePasskeyOfAPerson(t *testing.T) {
+	h := build(t, fixture.Marie, books.Admin{Email: "sam@lucioles.example", Name: "Sam", Applications: []string{"files"}})
+	h.fill(3, 0)
+	const julie = "julie.tremblay@lucioles.example"
+	owner := passkey.Owner{Application: "register", Name: julie}
+	party, err := passkey.NewParty(host, "Registre", passkey.NewBook(h.st, h.clock), func() *seal.Ring { return h.ring })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := passkeytest.New(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := party.BeginAdd(t.Context(), owner, "Julie", "errand")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := a.Make(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := party.Add(t.Context(), owner, "errand", "Téléphone de Julie", made, books.Entry{Who: "user:" + julie, Via: "gate"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/people/" + julie + "/biopass/passkey/" + k.ID + "/remove"
+	if a := h.signIn("sam@lucioles.example").post(path, "application", "register"); a.StatusCode != http.StatusNotFound {
+		t.Errorf("an admin of another application: %d", a.StatusCode)
+	}
+	b := h.signIn(fixture.Marie.Email)
+	if page := b.get("/people/" + julie); !strings.Contains(page.body, "Téléphone de Julie") || !strings.Contains(page.body, path) {
+		t.Error("the person's page does not show it")
+	}
+	if page := b.get("/people/" + julie + "/biopass.json"); !strings.Contains(page.body, "Téléphone de Julie") {
+		t.Errorf("the export lacks it: %s", page.body)
+	}
+	if a := b.post(path, "application", "register"); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("removing it: %d %s", a.StatusCode, a.body)
+	}
+	if list, err := party.Of(t.Context(), owner); err != nil || len(list) != 0 {
+		t.Errorf("it is there still: %v, %v", list, err)
+	}
+	if a := b.post(path, "application", "register"); a.StatusCode != http.StatusNotFound {
+		t.Errorf("removing it twice: %d", a.StatusCode)
 	}
 }

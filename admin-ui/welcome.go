@@ -39,6 +39,10 @@ func addFirstAdmin(v *visit) error {
 	}
 	form.Language = v.say.Tag()
 	form.Created = v.now
+	// Of an admin of that address who was there before.
+	if _, err := v.keys.RemoveAll(v.ctx(), adminKeys(form.Email)); err != nil {
+		return err
+	}
 	err := v.Books.Admins.Save(v.ctx(), form, "", books.Entry{
 		At: v.now, Who: "operator", From: v.by().From, Via: "console", What: "admin.first", Subject: form.Email,
 	})

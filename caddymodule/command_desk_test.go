@@ -16,6 +16,7 @@ var byVerb = map[string]string{
 	"/people/{user}/edit": "user-edit", "/people/{user}/remove": "user-remove",
 	"/people/{user}/devices/{device}/name": "devices-name", "/people/{user}/devices/{device}/forget": "devices-forget",
 	"/people/{user}/biopass/link": "biopass-link", "/people/{user}/biopass/erase": "biopass-erase",
+	"/people/{user}/biopass/passkey/{id}/remove": "biopass-passkey-remove",
 	"/account/told": "admins-edit", "/account/test": "notify-test", "/settings/backup": "backup",
 	"/devices/{device}/name": "devices-name", "/devices/{device}/allow": "devices-allow", "/devices/{device}/forget": "devices-forget",
 	"/columns/move": "rules-add", "/columns/undo": "rules-end", "/rules/new": "rules-add", "/rules/end": "rules-end",
