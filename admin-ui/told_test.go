@@ -99,7 +99,7 @@ func TestATestGoesOverTheChannelThatIsPressed(t *testing.T) {
 
 func TestAFilterLooksFurtherBackUntilItHasSeenAll(t *testing.T) {
 	h := build(t, fixture.Marie)
-	// One page of a filter looks at 4,000 records; Fatou is behind them.
+	// One page of a filter looks at a few thousand records; this one is behind.
 	var list []books.Connection
 	for i := range 4100 {
 		c := h.plain(fmt.Sprintf("person-%d", i), fmt.Sprintf("d%d", i))
@@ -112,16 +112,24 @@ func TestAFilterLooksFurtherBackUntilItHasSeenAll(t *testing.T) {
 	h.keep(list...)
 	b := h.signIn(fixture.Marie.Email)
 	a := b.get("/connections?app=register&window=all&browser=Firefox")
-	m := regexp.MustCompile(`href="(/connections\?[^"]*from=[^"]*)"`).FindStringSubmatch(a.body)
-	if strings.Contains(a.body, "person-4099") || m == nil || !strings.Contains(a.body, "Look further back") {
+	further := regexp.MustCompile(`href="(/connections\?[^"]*from=[^"]*)"[^>]*>Look further back`)
+	if strings.Contains(a.body, "person-4099") || !further.MatchString(a.body) {
 		t.Fatalf("the first page: %.300s", a.body)
 	}
-	next, err := url.Parse(strings.ReplaceAll(m[1], "&amp;", "&"))
-	if err != nil {
-		t.Fatal(err)
+	found := false
+	for range 20 {
+		m := further.FindStringSubmatch(a.body)
+		if m == nil {
+			break
+		}
+		next, err := url.Parse(strings.ReplaceAll(m[1], "&amp;", "&"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a = b.get(next.String())
+		found = found || strings.Contains(a.body, "person-4099")
 	}
-	a = b.get(next.String())
-	if !strings.Contains(a.body, "person-4099") || !strings.Contains(a.body, "Back to the newest") || strings.Contains(a.body, "Look further back") {
-		t.Error("looking further back does not find it, or has no end")
+	if !found || further.MatchString(a.body) || !strings.Contains(a.body, "Back to the newest") {
+		t.Errorf("looking further back: found %v, an end %v", found, !further.MatchString(a.body))
 	}
 }
