@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -263,7 +264,11 @@ func TestKill9LosesNoRequestNoGrantAndNoNotice(t *testing.T) {
 		if err := s.eachParcel(ctx, app, func(parcel) { left++ }); err != nil {
 			t.Error(err)
 		}
-		return left == 0
+		asks, err := s.List(ctx, app, "", 100_000)
+		if err != nil {
+			t.Error(err)
+		}
+		return left == 0 && !slices.ContainsFunc(asks, func(a AccessRequest) bool { return a.State == Deciding })
 	})
 	for _, n := range mail.got() {
 		told[n.Ask.ID] = true
