@@ -273,7 +273,7 @@ func (n *Notifier) explain(ctx context.Context, err error) error {
 	server := net.JoinHostPort(n.host, strconv.Itoa(n.port))
 	var sent *gomail.SendError
 	switch isSent := errors.As(err, &sent); {
-	case ctx.Err() != nil && sent.ErrorCode() == 0:
+	case (ctx.Err() != nil || strings.Contains(err.Error(), "i/o timeout")) && sent.ErrorCode() == 0:
 		return fmt.Errorf("mail server %s did not answer in time: %w", server, err)
 	case isSent:
 		code := sent.ErrorCode()
