@@ -168,8 +168,7 @@ func local(address, otherwise string) string {
 
 // WriteWaiting answers with the waiting page in the catalogue's language. The
 // status is 403 as long as nothing is open.
-func WriteWaiting(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, status int, p WaitingPage) error {
-	var options []pages.Option
+func WriteWaiting(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, status int, p WaitingPage, options ...pages.Option) error {
 	if p.Release != nil {
 		options = append(options, pages.FormsTo(append([]string{p.Release.Action}, p.Release.Redirects...)...))
 	}

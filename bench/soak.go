@@ -40,7 +40,7 @@ const said = 20
 // many are met first, so that what is measured afterwards is full. Where there
 // was no time for it, each one met later may add as much as a person takes.
 const (
-	crowd   = 100_000
+	crowd   = 25_000
 	eachOne = 4.0 / 1024 // MiB
 )
 

@@ -152,6 +152,9 @@ func (q *request) stillHeld() (done bool, err error) {
 		// Approved meanwhile: the page that fetches the held answer.
 		return true, q.showWaiting(approvals.AccessRequest{}, person, held.Login.ID)
 	}
+	if q.sameAgain(verdict, held.Login.ID) {
+		return true, nil
+	}
 	return true, q.intercept(person, verdict, held.Login.ID)
 }
 
@@ -235,7 +238,12 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 	if q.r.URL.Path == approvals.WaitPath {
 		page.Said = q.r.URL.Query().Get("said")
 	}
-	return approvals.WriteWaiting(q.w, q.r, c, status, page)
+	var drawn pages.Drawn
+	err = approvals.WriteWaiting(q.w, q.r, c, status, page, pages.Keep(&drawn))
+	if q.held != nil && ask.State == approvals.Waiting {
+		q.keepDrawn(drawn, login)
+	}
+	return err
 }
 
 // madeUp is what the gate's host must know to show the same made-up request.
@@ -333,6 +341,9 @@ func (q *request) notReleased(why error) error {
 // own serves our own paths on the application's host.
 func (q *request) own() error {
 	path := q.r.URL.Path
+	if q.r.Method == http.MethodPost {
+		q.run.drawn.forget(q.name, q.print.Device.ID)
+	}
 	switch {
 	case strings.HasPrefix(path, pages.AssetPath):
 		pages.Assets().ServeHTTP(q.w, q.r)

@@ -40,6 +40,7 @@ type running struct {
 	typing     http.Handler
 	kept       atomic.Pointer[[]books.Admin]
 	familiar   *familiarity
+	drawn      *drawnPages
 	background sync.WaitGroup
 }
 
@@ -81,7 +82,7 @@ func (a *App) begin(ctx context.Context) (run *running, err error) {
 		}
 	}()
 	st.gate.SetAway(awayFor(a.store))
-	run = &running{app: a, state: st, familiar: newFamiliarity()}
+	run = &running{app: a, state: st, familiar: newFamiliarity(), drawn: newDrawnPages()}
 	if err := run.readAdmins(ctx); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,23 @@ type Option func(*writing)
 type writing struct {
 	forms       []string
 	installable bool
+	keep        *Drawn
 }
+
+// Drawn is a page as it was written, to be written again to whoever it was
+// drawn for.
+type Drawn struct {
+	status   int
+	language *lang.Catalogue
+	policy   string
+	body     []byte
+}
+
+// Keep keeps what is written.
+func Keep(into *Drawn) Option { return func(o *writing) { o.keep = into } }
+
+// Empty reports whether nothing was kept.
+func (d Drawn) Empty() bool { return d.body == nil }
 
 // FormsTo lets the page's forms post to these origins too ("https://app.example.com").
 // The release form needs it where the waiting page stands on another host than
@@ -76,13 +92,29 @@ func (s *Set) Write(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, s
 	for _, option := range options {
 		option(&o)
 	}
+	var page bytes.Buffer
+	if err := s.Render(&page, c, name, data); err != nil {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return err
+	}
+	d := Drawn{status: status, language: c, policy: o.policy(), body: page.Bytes()}
+	if o.keep != nil {
+		*o.keep = d
+	}
+	d.Write(w, r)
+	return nil
+}
+
+// Write answers with the page.
+func (d Drawn) Write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	// same-origin, not no-referrer: with that the forms' Origin would be "null"
 	// and look like a forgery (threat L11).
 	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Content-Security-Policy", o.policy())
+	h.Set("Content-Security-Policy", d.policy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Robots-Tag", "noindex, nofollow")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -91,13 +123,7 @@ func (s *Set) Write(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, s
 	for _, stale := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Range", "Accept-Ranges"} {
 		h.Del(stale)
 	}
-
-	var page bytes.Buffer
-	if err := s.Render(&page, c, name, data); err != nil {
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return err
-	}
-	if asked := r.URL.Query().Get(LangQuery); asked == c.Tag() {
+	if asked := r.URL.Query().Get(LangQuery); asked == d.language.Tag() {
 		//nolint:gosec // Secure unless the page is served over plain http
 		http.SetCookie(w, &http.Cookie{
 			Name: LangCookie, Value: asked, Path: "/", MaxAge: 365 * 24 * 60 * 60,
@@ -105,14 +131,13 @@ func (s *Set) Write(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, s
 		})
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", c.HTML())
-	h.Set("Content-Length", strconv.Itoa(page.Len()))
-	w.WriteHeader(status)
+	h.Set("Content-Language", d.language.HTML())
+	h.Set("Content-Length", strconv.Itoa(len(d.body)))
+	w.WriteHeader(d.status)
 	if r.Method == http.MethodHead {
-		return nil
+		return
 	}
-	_, _ = w.Write(page.Bytes()) // the person went away: nobody left to tell
-	return nil
+	_, _ = w.Write(d.body) // the person went away: nobody left to tell
 }
 
 // Language returns the catalogue a request is answered in: what its query asks

@@ -1,0 +1,84 @@
+package caddymodule
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/pages"
+)
+
+// drawnPages keeps the waiting page of a device for a second: one that asks
+// again and again is told the same, and drawing it is most of what that costs
+// (threat L22). Whether they still wait is asked of the gate at each request;
+// an approval is seen at once. A refusal shows a second late at the most to
+// who loads the page again, and at once to who has it open.
+type drawnPages struct {
+	cache *otter.Cache[drawnKey, drawnPage]
+}
+
+type drawnKey struct{ application, device string }
+
+// drawnPage is a page and what it was drawn for.
+type drawnPage struct {
+	pages.Drawn
+	login, origin, uri, language, cookie string
+}
+
+const (
+	drawnFor = time.Second
+	// drawnMost are kept, some 20 kB each.
+	drawnMost = 256
+)
+
+func newDrawnPages() *drawnPages {
+	return &drawnPages{otter.Must(&otter.Options[drawnKey, drawnPage]{
+		MaximumSize: drawnMost, ExpiryCalculator: otter.ExpiryWriting[drawnKey, drawnPage](drawnFor),
+	})}
+}
+
+func (d *drawnPages) forget(application, device string) {
+	d.cache.Invalidate(drawnKey{application, device})
+}
+
+// drawnPage is the request's key without the page: what tells one drawing from
+// another, whatever else is the same.
+func (q *request) drawnPage(login string) drawnPage {
+	cookie, _ := onlyCookie(q.r)
+	return drawnPage{
+		login: login, origin: origin(q.r), uri: q.r.URL.RequestURI(), cookie: cookie,
+		language: pages.Language(q.r, q.run.app.Languages).Tag(),
+	}
+}
+
+// sameAgain answers somebody who waits for an approval with the page they were
+// shown a moment ago; false where there is none.
+func (q *request) sameAgain(v access.Verdict, login string) bool {
+	if v.Answer != access.Approval || !q.page || q.r.Method != http.MethodGet {
+		return false
+	}
+	kept, ok := q.run.drawn.cache.GetIfPresent(drawnKey{q.name, q.print.Device.ID})
+	if !ok {
+		return false
+	}
+	page := kept.Drawn
+	now := q.drawnPage(login)
+	if kept.login != now.login || kept.origin != now.origin || kept.uri != now.uri || kept.cookie != now.cookie || kept.language != now.language {
+		return false
+	}
+	q.closing()
+	page.Write(q.w, q.r)
+	return true
+}
+
+// keepDrawn keeps a waiting page for those moments.
+func (q *request) keepDrawn(d pages.Drawn, login string) {
+	if d.Empty() || !q.page || q.r.Method != http.MethodGet || q.print.Device.ID == "" {
+		return
+	}
+	page := q.drawnPage(login)
+	page.Drawn = d
+	q.run.drawn.cache.Set(drawnKey{q.name, q.print.Device.ID}, page)
+}
