@@ -261,6 +261,18 @@ func (b *Browser) Reload() {
 // for.
 func Eval[T any](b *Browser, script string) T {
 	b.t.Helper()
+	for range 3 {
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+		cancel()
+		if err == nil {
+			return value
+		}
+		// The page went on to another before it answered: asked there.
+		if !strings.Contains(err.Error(), "navigated or closed") {
+			b.fail("running a script", err)
+		}
+	}
 	return ask(b, "running a script", chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
 
