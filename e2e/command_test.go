@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -131,9 +132,10 @@ func TestTheCommandLineDoesWhatTheRoomsDo(t *testing.T) {
 			}
 			if device == "" {
 				var list []struct{ ID string }
-				if err := json.Unmarshal([]byte(g.Must("devices", "--json")), &list); err != nil || len(list) != 1 {
-					t.Fatalf("%v, %d devices", err, len(list))
-				}
+				Eventually(t, func() error {
+					err := json.Unmarshal([]byte(g.Must("devices", "--json")), &list)
+					return errors.Join(err, whether(len(list) == 1, "a device is not recorded"))
+				})
 				device = list[0].ID
 			}
 			c.words[i] = device
