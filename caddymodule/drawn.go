@@ -24,8 +24,11 @@ type drawnKey struct{ application, device string }
 // drawnPage is a page and what it was drawn for.
 type drawnPage struct {
 	pages.Drawn
-	login, origin, uri, language, cookie string
+	drawnOf
 }
+
+// drawnOf tells one drawing of a device from another.
+type drawnOf struct{ login, origin, uri, language, cookie string }
 
 const (
 	drawnFor = time.Second
@@ -43,11 +46,9 @@ func (d *drawnPages) forget(application, device string) {
 	d.cache.Invalidate(drawnKey{application, device})
 }
 
-// drawnPage is the request's key without the page: what tells one drawing from
-// another, whatever else is the same.
-func (q *request) drawnPage(login string) drawnPage {
+func (q *request) drawnOf(login string) drawnOf {
 	cookie, _ := onlyCookie(q.r)
-	return drawnPage{
+	return drawnOf{
 		login: login, origin: origin(q.r), uri: q.r.URL.RequestURI(), cookie: cookie,
 		language: pages.Language(q.r, q.run.app.Languages).Tag(),
 	}
@@ -60,16 +61,11 @@ func (q *request) sameAgain(v access.Verdict, login string) bool {
 		return false
 	}
 	kept, ok := q.run.drawn.cache.GetIfPresent(drawnKey{q.name, q.print.Device.ID})
-	if !ok {
-		return false
-	}
-	page := kept.Drawn
-	now := q.drawnPage(login)
-	if kept.login != now.login || kept.origin != now.origin || kept.uri != now.uri || kept.cookie != now.cookie || kept.language != now.language {
+	if !ok || kept.drawnOf != q.drawnOf(login) {
 		return false
 	}
 	q.closing()
-	page.Write(q.w, q.r)
+	kept.Write(q.w, q.r)
 	return true
 }
 
@@ -78,7 +74,5 @@ func (q *request) keepDrawn(d pages.Drawn, login string) {
 	if d.Empty() || !q.page || q.r.Method != http.MethodGet || q.print.Device.ID == "" {
 		return
 	}
-	page := q.drawnPage(login)
-	page.Drawn = d
-	q.run.drawn.cache.Set(drawnKey{q.name, q.print.Device.ID}, page)
+	q.run.drawn.cache.Set(drawnKey{q.name, q.print.Device.ID}, drawnPage{d, q.drawnOf(login)})
 }

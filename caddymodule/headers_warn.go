@@ -12,15 +12,7 @@ import (
 // front of the gate sets: whoever reaches the server can then write it (threat
 // L1).
 func (a *App) warnHeaders() {
-	app, err := a.ctx.AppIfConfigured("http")
-	if err != nil {
-		return
-	}
-	server, ok := app.(*caddyhttp.App)
-	if !ok {
-		return
-	}
-	for name, s := range server.Servers {
+	for name, s := range a.servers() {
 		if behindProxy(s) {
 			continue
 		}

@@ -72,15 +72,11 @@ func parts(routes caddyhttp.RouteList) (gate *Handler, console bool) {
 // configuration was written in, and a console that nobody serves: the links of
 // mails and the waiting pages would lead nowhere.
 func (a *App) checkConsole() error {
-	app, err := a.ctx.AppIfConfigured("http")
-	if err != nil {
-		return nil //nolint:nilerr // no site at all: nothing that could be wrong
+	servers := a.servers()
+	if servers == nil {
+		return nil // no site at all: nothing that could be wrong
 	}
-	server, ok := app.(*caddyhttp.App)
-	if !ok {
-		return nil
-	}
-	for _, s := range server.Servers {
+	for _, s := range servers {
 		for _, route := range s.Routes {
 			gate, console := parts(caddyhttp.RouteList{route})
 			if gate != nil && console {

@@ -31,15 +31,7 @@ const looseProxies = "trusted_proxies is set without trusted_proxies_strict: any
 // warnProxies says loudly when the client's address can be made up (threat
 // L3): the place rests on it.
 func (a *App) warnProxies() {
-	app, err := a.ctx.AppIfConfigured("http")
-	if err != nil {
-		return
-	}
-	server, ok := app.(*caddyhttp.App)
-	if !ok {
-		return
-	}
-	for name, s := range server.Servers {
+	for name, s := range a.servers() {
 		for _, peer := range strangers {
 			if believes(s, peer) {
 				a.log.Error("every client is believed about its own address (trusted_proxies holds the whole internet): places mean nothing; list your proxies only", "server", name)

@@ -208,19 +208,23 @@ func (run *running) makeSites() error {
 	return nil
 }
 
+// servers are those of the HTTP app, by their names; nil where there is none.
+func (a *App) servers() map[string]*caddyhttp.Server {
+	app, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil // no site at all
+	}
+	if h, ok := app.(*caddyhttp.App); ok {
+		return h.Servers
+	}
+	return nil
+}
+
 // hosts tells the first host of the site that each handler stands in, as the
 // routes of the HTTP app say it.
 func (a *App) hosts() map[*Handler]string {
 	found := map[*Handler]string{}
-	app, err := a.ctx.AppIfConfigured("http")
-	if err != nil {
-		return found
-	}
-	server, ok := app.(*caddyhttp.App)
-	if !ok {
-		return found
-	}
-	for _, s := range server.Servers {
+	for _, s := range a.servers() {
 		walk(s.Routes, "", found)
 	}
 	return found

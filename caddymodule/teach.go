@@ -192,15 +192,21 @@ func teachLogin(ctx context.Context, c *call) (any, error) {
 	return t, nil
 }
 
-func showLesson(ctx context.Context, c *call) (any, error) {
+// lesson is the one under way in the site that is meant.
+func (c *call) lesson(ctx context.Context) (*site, identity.Lesson, error) {
 	s, err := c.loginSite(ctx)
 	if err != nil {
-		return nil, err
+		return nil, identity.Lesson{}, err
 	}
 	l, err := c.lessons().Get(ctx, s.name)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("no lesson is under way in " + s.name + ": caddy cadenas login teach " + s.name)
+		err = notFound("no lesson is under way in " + s.name + ": caddy cadenas login teach " + s.name)
 	}
+	return s, l, err
+}
+
+func showLesson(ctx context.Context, c *call) (any, error) {
+	_, l, err := c.lesson(ctx)
 	return tellLesson(l), err
 }
 
@@ -267,11 +273,7 @@ func noneWord(text string) string {
 }
 
 func tryLogin(ctx context.Context, c *call) (any, error) {
-	s, err := c.loginSite(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := c.lessons().Get(ctx, s.name)
+	s, l, err := c.lesson(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -286,11 +288,7 @@ func tryLogin(ctx context.Context, c *call) (any, error) {
 }
 
 func keepLogin(ctx context.Context, c *call) (any, error) {
-	s, err := c.loginSite(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := c.lessons().Get(ctx, s.name)
+	s, l, err := c.lesson(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,7 @@ import (
 func TestAFilmOfFourWordsBeingTyped(t *testing.T) {
 	owner, _ := twoTypists(t)
 	g := StartGate(t, &Demo{}, asksBiopass(""))
-	desk := OpenBrowser(t, View{})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{})
 	desk.enrols(g, owner)
 
 	b := OpenBrowser(t, View{Size: Size{"film", 860, 760, 1, false, ChromeLinux, "", "Linux"}, Motion: true})

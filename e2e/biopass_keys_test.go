@@ -48,11 +48,7 @@ func (b *Browser) wordsAsked() []string {
 // right is taken, the next pin is up; words that are pasted are not.
 func TestThePageReadsRealKeys(t *testing.T) {
 	g := StartGate(t, &Demo{}, asksBiopass(""))
-	desk := OpenBrowser(t, View{Motion: true})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{Motion: true})
 	desk.signsOut()
 	signIn(desk, g.Site, 1)
 	desk.See("form[action$='/consent'] button")

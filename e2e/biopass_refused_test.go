@@ -21,11 +21,7 @@ func TestThreat_L27_WhatNoHandTypedIsRefusedAcrossTheWire(t *testing.T) {
 	o := asksBiopass("")
 	o.Cadenas = "biopass {\nattempts 20\n}"
 	g := StartGate(t, &Demo{}, o)
-	desk := OpenBrowser(t, View{})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{})
 	var enrolled []biopass.Seen
 	desk.signsOut()
 	signIn(desk, g.Site, 1)
@@ -154,11 +150,7 @@ func inTheRhythmOf(other, own []biopass.Seen) []biopass.Seen {
 func TestThreat_L27_ThePageSeesAtOnceWhatIsNoTyping(t *testing.T) {
 	owner, _ := twoTypists(t)
 	g := StartGate(t, &Demo{}, asksBiopass(""))
-	desk := OpenBrowser(t, View{})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{})
 	desk.enrols(g, owner)
 
 	b := OpenBrowser(t, View{Language: "fr"})

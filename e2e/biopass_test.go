@@ -57,16 +57,24 @@ func (b *Browser) enrols(g *Gate, a *typist) {
 	b.SeeText("Julie Tremblay")
 }
 
+// julieIsKnown signs Julie in with the padlock open and closes it behind her;
+// it returns her browser.
+func julieIsKnown(g *Gate, view View) *Browser {
+	g.t.Helper()
+	desk := OpenBrowser(g.t, view)
+	signIn(desk, g.Site, 1)
+	desk.SeeText("Julie Tremblay")
+	Eventually(g.t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
+	g.ClosePadlock()
+	return desk
+}
+
 // The way through: enrolment at the first allowed sign-in, a match on another
 // browser, and no match three times.
 func TestBiopassFromEnrolmentToAMatchAndToNone(t *testing.T) {
 	owner, stranger := twoTypists(t)
 	g := StartGate(t, &Demo{}, asksBiopass(""))
-	desk := OpenBrowser(t, View{})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{})
 	desk.enrols(g, owner)
 
 	// It does not show again.
@@ -144,11 +152,7 @@ func TestBiopassLocksAfterThreeFailures(t *testing.T) {
 	o.Cadenas = "biopass {\nafter_failures lock\n}"
 	o.NoConsole = true // in place, too
 	g := StartGate(t, &Demo{}, o)
-	desk := OpenBrowser(t, View{})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{})
 	desk.enrols(g, owner)
 	thief := OpenBrowser(t, View{Dark: true})
 	signIn(thief, g.Site, 1)
@@ -178,11 +182,7 @@ func TestBiopassAtEachSignInAnotherKeyboardAndErasure(t *testing.T) {
 	owner, stranger := twoTypists(t)
 	o := GateOptions{NoMail: true, Site: "biopass always\n"}
 	g := StartGate(t, &Demo{}, o)
-	desk := OpenBrowser(t, View{})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{})
 	desk.enrols(g, owner)
 
 	desk.signsOut()
@@ -262,11 +262,7 @@ func TestABiopassTrialBeginsAgain(t *testing.T) {
 	o := asksBiopass("factors_header X-Factors\n")
 	o.Cadenas = "biopass {\ntrial\nafter_failures lock\n}"
 	g := StartGate(t, &Demo{}, o)
-	desk := OpenBrowser(t, View{})
-	signIn(desk, g.Site, 1)
-	desk.SeeText("Julie Tremblay")
-	Eventually(t, func() error { return whether(g.knows("julie"), "Julie's connection is not recorded") })
-	g.ClosePadlock()
+	desk := julieIsKnown(g, View{})
 	desk.enrols(g, owner)
 	b := OpenBrowser(t, View{})
 	signIn(b, g.Site, 1)
