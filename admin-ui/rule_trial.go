@@ -2,6 +2,7 @@ package adminui
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
@@ -57,7 +58,7 @@ func (v *visit) tryRule(r access.Rule) (ruleTrial, error) {
 	for _, app := range apps {
 		looked := 0
 		var failed error
-		err := v.eachConnection(gridQuery{Application: app, Person: r.User, Window: "30"}, func(c books.Connection) bool {
+		err := v.eachConnection(gridQuery{Application: app, Person: r.User, Window: strconv.Itoa(trialDays)}, func(c books.Connection) bool {
 			if looked++; looked > gridScan {
 				t.Part = true
 				return false

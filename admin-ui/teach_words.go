@@ -222,9 +222,9 @@ func (v *visit) exchangeWords(e *identity.Exchange) []string {
 	}
 	say := v.say
 	list := []string{say.Text("teach.saw.sent", "kind", say.Text("teach.kind."+e.Kind), "path", e.Path)}
-	switch {
-	case e.User == "basic":
-	case e.User == "":
+	switch e.User {
+	case "basic":
+	case "":
 		list = append(list, say.Text("teach.saw.user.unclear"))
 	default:
 		list = append(list, say.Text("teach.saw.user", "field", e.User))

@@ -34,7 +34,8 @@ func TestWhatCameOfTypingIsCounted(t *testing.T) {
 
 func TestATrialCountsWhatWouldHaveBeen(t *testing.T) {
 	s := newScene(t, never, Policy{Trial: true}, Optional)
-	s.enrols(newTypist(1), julie(WhyEnrol, "l1"))
+	owner := newTypist(1)
+	s.enrols(owner, julie(WhyEnrol, "l1"))
 	s.begin(julie(WhyAlways, "l2"))
 	for range LeastAttempts {
 		s.types(newTypist(9))
@@ -43,7 +44,7 @@ func TestATrialCountsWhatWouldHaveBeen(t *testing.T) {
 		t.Errorf("%+v %v", a.Tally, err)
 	}
 	s.conf.Model = model(t, always)
-	s.types(newTypist(2))
+	s.types(owner)
 	if a, err := s.Account(t.Context(), shop, "julie"); err != nil || a.Tally.TrialMatched != 1 || a.Tally.Matched != 1 || a.Tally.LastMatched.IsZero() {
 		t.Errorf("%+v %v", a.Tally, err)
 	}

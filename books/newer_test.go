@@ -59,7 +59,8 @@ func TestWhatANewerVersionWroteSurvivesAnOlderOne(t *testing.T) {
 		change func(t *testing.T, b *books.Books) error
 	}{
 		"a user who is locked": {
-			func(b *books.Books) string { return b.Users.Key("anne") }, books.User{User: "anne", Name: "Anne"},
+			func(b *books.Books) string { return b.Users.Key("anne") },
+			books.User{User: "anne", Name: "Anne"},
 			func(t *testing.T, b *books.Books) error {
 				_, err := b.Users.Update(t.Context(), "anne", func(u *books.User) ([]store.Write, bool, error) {
 					u.Locked = map[string]books.Mark{"": {By: "marie", At: now}}
@@ -69,14 +70,16 @@ func TestWhatANewerVersionWroteSurvivesAnOlderOne(t *testing.T) {
 			},
 		},
 		"a device that is named": {
-			func(b *books.Books) string { return b.Devices.Key("d1") }, books.Device{ID: "d1"},
+			func(b *books.Books) string { return b.Devices.Key("d1") },
+			books.Device{ID: "d1"},
 			func(t *testing.T, b *books.Books) error {
 				_, err := b.Devices.Update(t.Context(), "d1", func(d *books.Device) bool { d.Name = "the tablet"; return true })
 				return err
 			},
 		},
 		"a padlock that is closed": {
-			func(b *books.Books) string { return b.Padlocks.Key("sdg") }, books.Padlock{Application: "sdg"},
+			func(b *books.Books) string { return b.Padlocks.Key("sdg") },
+			books.Padlock{Application: "sdg"},
 			func(t *testing.T, b *books.Books) error {
 				_, err := b.Padlocks.Update(t.Context(), "sdg", func(p *books.Padlock) ([]store.Write, bool, error) {
 					p.Closed = true
@@ -86,7 +89,8 @@ func TestWhatANewerVersionWroteSurvivesAnOlderOne(t *testing.T) {
 			},
 		},
 		"an admin who is edited": {
-			func(b *books.Books) string { return b.Admins.Key("marie@example.com") }, books.Admin{Email: "marie@example.com", Name: "Marie"},
+			func(b *books.Books) string { return b.Admins.Key("marie@example.com") },
+			books.Admin{Email: "marie@example.com", Name: "Marie"},
 			func(t *testing.T, b *books.Books) error {
 				a, err := b.Admins.Get(t.Context(), "marie@example.com")
 				if err != nil {
@@ -97,7 +101,8 @@ func TestWhatANewerVersionWroteSurvivesAnOlderOne(t *testing.T) {
 			},
 		},
 		"a login that is used": {
-			func(b *books.Books) string { return b.Logins.Key("sdg", "l1") }, books.Login{ID: "l1", Application: "sdg", State: books.LoginBound},
+			func(b *books.Books) string { return b.Logins.Key("sdg", "l1") },
+			books.Login{ID: "l1", Application: "sdg", State: books.LoginBound},
 			func(t *testing.T, b *books.Books) error {
 				l, err := b.Logins.Get(t.Context(), "sdg", "l1")
 				if err != nil {

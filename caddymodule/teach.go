@@ -56,8 +56,8 @@ func (s *site) teaching(next caddyhttp.Handler, r *http.Request) caddyhttp.Handl
 func (q *request) openLesson() error {
 	lessons, link := q.run.lessons(), strings.TrimPrefix(q.r.URL.Path, teachPath)
 	c := pages.Language(q.r, q.run.app.Languages)
-	page := adminui.LessonDoor{Application: q.site.name, Languages: q.run.app.Languages, Here: q.r.URL.Path}
-	l, waits := lessons.Waits(q.r.Context(), q.site.name, link)
+	page := adminui.LessonDoor{Application: q.name, Languages: q.run.app.Languages, Here: q.r.URL.Path}
+	l, waits := lessons.Waits(q.r.Context(), q.name, link)
 	if !waits {
 		page.Over = true
 		return adminui.WriteLessonDoor(q.w, q.r, c, http.StatusNotFound, page)
@@ -78,10 +78,10 @@ func (q *request) openLesson() error {
 	if err := http.NewCrossOriginProtection().Check(q.r); err != nil {
 		return caddyhttp.Error(http.StatusForbidden, err)
 	}
-	if err := q.run.mustBeOpen(q.r.Context(), q.site.name); err != nil {
+	if err := q.run.mustBeOpen(q.r.Context(), q.name); err != nil {
 		return caddyhttp.Error(http.StatusConflict, err)
 	}
-	cookie, err := lessons.Open(q.r.Context(), q.site.name, link)
+	cookie, err := lessons.Open(q.r.Context(), q.name, link)
 	if errors.Is(err, identity.ErrLessonLink) {
 		page.Over = true
 		return adminui.WriteLessonDoor(q.w, q.r, c, http.StatusNotFound, page)
@@ -297,7 +297,7 @@ func keepLogin(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	t := identity.Taught{Words: words, By: c.by.Who, Tried: l.Passed() && words.Lines() == l.Words.Lines()}
-	if err := c.running.keepLogin(ctx, s, t, entryOf(c.by, s.name)); err != nil {
+	if err := c.keepLogin(ctx, s, t, entryOf(c.by, s.name)); err != nil {
 		return nil, err
 	}
 	return s.told(), nil
@@ -319,7 +319,7 @@ func forgetLogin(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = c.running.forgetLogin(ctx, s, entryOf(c.by, s.name))
+	err = c.forgetLogin(ctx, s, entryOf(c.by, s.name))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, notFound("no login was taught in " + s.name)
 	}
@@ -351,7 +351,7 @@ func presetLogin(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	t := identity.Taught{Words: p.Words, By: c.by.Who, Preset: p.Name}
-	if err := c.running.keepLogin(ctx, s, t, entryOf(c.by, s.name)); err != nil {
+	if err := c.keepLogin(ctx, s, t, entryOf(c.by, s.name)); err != nil {
 		return nil, err
 	}
 	return s.told(), nil

@@ -58,7 +58,7 @@ type done struct {
 	Done string `json:"done"`
 }
 
-func (c *call) desk() adminui.Desk { return c.running.rooms.Desk(c.by) }
+func (c *call) desk() adminui.Desk { return c.rooms.Desk(c.by) }
 
 // did carries out something about what a word names.
 func (c *call) did(word string, do func(name string) (string, error)) (any, error) {

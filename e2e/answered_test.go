@@ -31,7 +31,7 @@ func TestWhoeverARuleLetsInIsInWithoutSigningInAgain(t *testing.T) {
 func TestAConsoleThatNoSiteServesIsRefused(t *testing.T) {
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	before := g.Text(GateOptions{NoMail: true})
-	err := g.Caddy.TryReload(strings.Replace(before, "cadenas_console", "respond nothing", 1))
+	err := g.TryReload(strings.Replace(before, "cadenas_console", "respond nothing", 1))
 	if err == nil || !strings.Contains(err.Error(), "no site serves it") {
 		t.Errorf("a console without a site: %v", err)
 	}

@@ -369,8 +369,15 @@ func TestAddressesWherePasskeysCannotBe(t *testing.T) {
 		address string
 		want    bool
 	}{
-		{"https://gate.example.com", true}, {"https://gate.example.com:8443", true}, {"http://console.localhost:2080", true}, {"http://localhost:80", true},
-		{"http://gate.example.com", false}, {"https://192.0.2.7", false}, {"https://[2001:db8::1]", false}, {"", false}, {"gate.example.com", false},
+		{"https://gate.example.com", true},
+		{"https://gate.example.com:8443", true},
+		{"http://console.localhost:2080", true},
+		{"http://localhost:80", true},
+		{"http://gate.example.com", false},
+		{"https://192.0.2.7", false},
+		{"https://[2001:db8::1]", false},
+		{"", false},
+		{"gate.example.com", false},
 	} {
 		_, err := passkey.NewParty(c.address, "Cadenas", s.Book, func() *seal.Ring { return s.ring })
 		if (err == nil) != c.want || (err != nil && !errors.Is(err, passkey.ErrAddress)) {

@@ -83,7 +83,7 @@ func TestADirectorWhoReadsFrenchOnly(t *testing.T) {
 	inFrench(t, b)
 	b.Go("main form button")
 
-	see(b, "2 personnes attendent")
+	see(b, "2 personnes attendent") //nolint:misspell // French
 	inFrench(t, b)
 	b.Fits()
 	picture(b, "story-waiting")

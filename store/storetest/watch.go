@@ -221,7 +221,9 @@ func watchQuiet(t *testing.T, st store.Store) {
 	events := watching(t, st, "app/")
 	apply(t, st, store.Batch{Writes: []store.Write{{Key: "app/a", Value: []byte("1"), Quiet: true}}})
 	apply(t, st, store.Batch{Writes: []store.Write{
-		{Key: "app/b", Value: []byte("2"), Quiet: true}, {Key: "app/c", Value: []byte("3")}, {Key: "app/a", Quiet: true},
+		{Key: "app/b", Value: []byte("2"), Quiet: true},
+		{Key: "app/c", Value: []byte("3")},
+		{Key: "app/a", Quiet: true},
 		{Key: "app/d", Value: []byte("4"), Quiet: true, TTL: time.Hour},
 	}})
 	apply(t, st, store.Batch{Writes: []store.Write{{Key: "app/b"}}})
