@@ -1,25 +1,19 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/cadenas-gateway/cadenas/access"
-	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/fingerprint"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/identity"
-	"github.com/cadenas-gateway/cadenas/pages"
 	"github.com/cadenas-gateway/cadenas/places"
 )
 
@@ -295,207 +289,3 @@ func (q *request) other() error {
 	q.typed = verdict.Step == access.StepRule && verdict.Rule.Author == "biopass"
 	return q.forward(person)
 }
-
-// check asks the gate. A copied device cookie waits for an approval, whatever
-// the policy says about new devices.
-func (q *request) check(ctx context.Context, p access.Person) (access.Verdict, error) {
-	v, _, err := q.judge(ctx, p)
-	return v, err
-}
-
-// judge is check that also returns what the verdict rests on.
-func (q *request) judge(ctx context.Context, p access.Person) (access.Verdict, gate.Given, error) {
-	v, given, err := q.run.state.gate.CheckFor(ctx, q.visit(p), q.circumstance(p))
-	if err == nil && q.print.Clone() && v.Answer == access.LetIn {
-		switch v.Step {
-		case access.StepRule, access.StepKnown, access.StepPolicy:
-			v.Answer, v.Step, v.New = access.Approval, access.StepPolicy, []access.Part{access.PartDevice}
-		case access.StepLocked, access.StepPadlock, access.StepExempt, access.StepFull, access.StepBiopass:
-		}
-	}
-	return v, given, err
-}
-
-func (q *request) visit(p access.Person) access.Visit {
-	device := q.print.Device
-	return access.Visit{
-		User: p.User, Groups: p.Groups, Application: q.name, Device: device, Browser: q.print.Browser, Place: q.place,
-	}
-}
-
-func (q *request) circumstance(p access.Person) gate.Circumstance {
-	exempt := q.exempt || q.site.exempt[p.User]
-	for _, g := range p.Groups {
-		exempt = exempt || q.groups[g]
-	}
-	return gate.Circumstance{Exempt: exempt, Adopted: q.session.Login.Adopted}
-}
-
-// nobody is a request behind which no user is known.
-func (q *request) nobody(right identity.Right) error {
-	if q.mode != identity.Closed {
-		return q.through()
-	}
-	if q.watcher == nil {
-		// The identity source has nobody: its own refusal should have come
-		// before us, so this is closed.
-		return q.refused(errors.New("no identity source names a user"))
-	}
-	switch right {
-	case identity.RightForward:
-		return q.through()
-	case identity.RightBare:
-		identity.Bare(q.r)
-		return q.through()
-	default:
-		return q.refused(errors.New("nobody is signed in"))
-	}
-}
-
-// forward hands an allowed request to the backend.
-func (q *request) forward(p access.Person) error {
-	q.person = p
-	if q.page {
-		q.called(q.r)
-	}
-	q.tellBackend(p)
-	return q.through()
-}
-
-// Still reports whether the request may go on, after something was written
-// that may concern it. Nobody's may as long as the padlock is open, or where
-// it was let through closed: at public paths.
-func (q *request) Still(ctx context.Context) bool {
-	if q.person.Nobody() {
-		closed, err := q.run.state.gate.Closed(ctx, q.name)
-		return err == nil && (!closed || q.mode != identity.Open)
-	}
-	again, err := q.run.state.gate.Explain(ctx, q.visit(q.person), q.circumstance(q.person))
-	if err != nil || again.Answer != access.LetIn {
-		return false
-	}
-	return q.watcher == nil || q.session.Login.ID == "" || q.watcher.Bound(ctx, q.session.Login.ID)
-}
-
-// through calls next with a writer that touches headers only and a context
-// that a revocation ends.
-func (q *request) through() error {
-	ctx, cancel := context.WithCancelCause(q.r.Context())
-	q.socket = gate.Socket{
-		Application: q.name, User: q.person.User, Device: q.print.Device.ID, Login: q.session.Login.ID, Request: q, Cancel: cancel,
-	}
-	q.run.state.gate.Enter(&q.socket)
-	defer q.socket.Close()
-	r := q.r.WithContext(ctx)
-	if q.watcher == nil {
-		return q.next.ServeHTTP(q.w, r)
-	}
-	q.watcher.WrapIn(&q.wrapped, q.w, r, q.session, q.print.Device.ID, q.mode)
-	err := q.next.ServeHTTP(&q.wrapped, r)
-	q.wrapped.Finish()
-	return err
-}
-
-// pass is the way a request of the watcher's own takes to the backend.
-func (q *request) pass(w http.ResponseWriter, r *http.Request) error { return q.next.ServeHTTP(w, r) }
-
-// tellBackend sets the placeholder and the optional header with the steps
-// that were passed.
-func (q *request) tellBackend(p access.Person) {
-	var factors string
-	switch steps := q.session.Login.Factors; len(steps) {
-	case 0:
-		factors = p.Source
-		if q.typed {
-			factors += " biopass"
-		}
-	case 1:
-		factors = steps[0]
-	default:
-		factors = strings.Join(steps, " ")
-	}
-	if repl, ok := q.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		if k := q.known; k != nil && k.user == p.User {
-			repl.Set("http.cadenas.user", k.boxed)
-		} else {
-			repl.Set("http.cadenas.user", p.User)
-		}
-		repl.Set("http.cadenas.factors", boxed(factors))
-	}
-	if name := q.handler.FactorsHeader; name != "" {
-		q.r.Header.Set(name, factors)
-	}
-}
-
-// factorBoxes are the few texts that factors can be, as the replacer takes
-// them: what is boxed once costs no memory for each request.
-var factorBoxes sync.Map
-
-func boxed(factors string) any {
-	box, ok := factorBoxes.Load(factors)
-	if !ok {
-		box, _ = factorBoxes.LoadOrStore(factors, factors)
-	}
-	return box
-}
-
-// note counts a verdict and leaves its reason in the access log.
-func (q *request) note(p access.Person, v *access.Verdict) {
-	q.count(v)
-	if v.Step != access.StepKnown && hasAccessLog(q.r) {
-		if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-			extra.Add(verdictField(*v))
-			extra.Add(userField(p.User))
-		}
-	}
-	if q.tell {
-		q.w.reason = string(v.Answer) + ": " + v.Reason()
-	}
-}
-
-// noteForeign writes down that a session came with another device: whose it
-// was, where that is known.
-// hasAccessLog reports whether the server writes one; where it is not told,
-// it may.
-func hasAccessLog(r *http.Request) bool {
-	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	return server == nil || server.Logs != nil
-}
-
-func (q *request) noteForeign() {
-	whose := q.session.ForeignLogin
-	if l, err := q.run.state.books.Logins.Get(q.r.Context(), q.name, whose); err == nil {
-		whose = l.Person.User
-	}
-	err := q.run.state.books.Audit.Append(q.r.Context(), books.Entry{
-		At: q.now, Who: "system", From: q.print.Address.String(), Via: "gate", What: "session.foreign", Application: q.name,
-		Subject: whose, Detail: map[string]string{"device": q.print.Device.ID},
-	})
-	if err != nil {
-		q.log.Warn("a session that came with another device's stamp was removed, and could not be written down", "error", err)
-	}
-}
-
-// unavailable is the answer when the gate cannot tell: never an allowance.
-func (q *request) unavailable(err error) error {
-	if !errors.Is(err, context.Canceled) {
-		q.log.Error("a request was refused because the gate could not decide", "error", err)
-	}
-	q.w.Header().Set("Retry-After", "5")
-	return caddyhttp.Error(http.StatusServiceUnavailable, fmt.Errorf("cadenas: %w", err))
-}
-
-// refused answers 403 where there is nothing to wait for.
-func (q *request) refused(err error) error {
-	q.closing()
-	if q.page {
-		c := pages.Language(q.r, q.run.app.Languages)
-		return approvals.WriteRefused(q.w, q.r, c, http.StatusForbidden, approvals.RefusedPage{
-			Application: q.name, Languages: q.run.app.Languages, SignIn: q.signIn(),
-		})
-	}
-	return q.problem(approvals.Problem{Title: "Not signed in", Detail: err.Error()})
-}
-
-// signIn is where one signs in; the start page where no login is watched.
-func (q *request) signIn() string { return "/" }

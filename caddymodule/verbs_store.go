@@ -1,0 +1,35 @@
+package caddymodule
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/books"
+)
+
+func rotateKeys(ctx context.Context, c *call) (any, error) {
+	ring, err := books.RotateKeys(ctx, c.state.store, c.state.wrap, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	c.state.ring.Store(ring)
+	return map[string]any{"rotated": true}, c.state.books.Audit.Append(ctx, c.entry(time.Now(), "keys.rotate", "", "", nil))
+}
+
+func backup(ctx context.Context, c *call) (any, error) {
+	if err := c.state.gate.Flush(ctx); err != nil {
+		return nil, err
+	}
+	c.w.Header().Set("Content-Type", "application/octet-stream")
+	_, err := books.Backup(ctx, c.state.store, c.w, time.Now())
+	return nil, err
+}
+
+func restore(ctx context.Context, c *call) (any, error) {
+	n, err := books.Restore(ctx, c.state.store, http.MaxBytesReader(c.w, readCloser{c.body}, 4<<30))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"records": n}, c.state.books.Audit.Append(ctx, c.entry(time.Now(), "restore", "", "", nil))
+}
