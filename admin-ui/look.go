@@ -43,10 +43,14 @@ type gridResult struct {
 
 // judge gives the verdict on a connection as it is now.
 func (v *visit) judge(c books.Connection) (access.Verdict, error) {
+	return v.explain().Explain(v.ctx(), v.today(c).Visit(), gate.Circumstance{})
+}
+
+func (v *visit) explain() *gate.Explainer {
 	if v.explainer == nil {
 		v.explainer = v.Gate.Explainer()
 	}
-	return v.explainer.Explain(v.ctx(), v.today(c).Visit(), gate.Circumstance{})
+	return v.explainer
 }
 
 // look finds one page of the grid, in bounded time and memory.

@@ -25,11 +25,14 @@ const (
 // personPage is one person.
 type personPage struct {
 	frame
-	User, Who, Sub        string
-	Email, Mobile         string
-	Language              string
-	Languages2            []choice
-	First, Last           string
+	User, Who, Sub string
+	Email, Mobile  string
+	Language       string
+	Languages2     []choice
+	First, Last    string
+	// Groups are those last seen with them, a line for each application that
+	// names any.
+	Groups                []string
 	Href                  string
 	Columns               string
 	Scopes                []scope
@@ -146,6 +149,9 @@ func showPerson(v *visit) error {
 	}
 	page.scopes(v, u)
 	if err := page.connections(v, u); err != nil {
+		return err
+	}
+	if page.Groups, err = v.groupLines(user); err != nil {
 		return err
 	}
 	if err := page.rules(v); err != nil {

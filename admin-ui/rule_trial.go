@@ -63,8 +63,9 @@ func (v *visit) tryRule(r access.Rule) (ruleTrial, error) {
 				t.Part = true
 				return false
 			}
-			if !r.Matches(c.Visit()) {
-				return true
+			if about, err := trial.About(v.ctx(), c); err != nil || !about {
+				failed = err
+				return err == nil
 			}
 			if t.Connections+t.SparedCount >= gridLook {
 				t.Part = true

@@ -58,13 +58,15 @@ func TestAPreviewSaysThatFullAccessGoesBefore(t *testing.T) {
 func TestRulesThatNothingFitsAreFound(t *testing.T) {
 	h := build(t, fixture.Marie)
 	h.connection("one", nil)
+	h.put(h.books.Groups.Put("register", "julie", []string{"staff"}))
 	by := gate.By{Who: fixture.Marie.Email}
 	for _, r := range []access.Rule{
 		{Application: "register", User: "julie", Kind: access.Tablet, Effect: access.Allow, Note: "fits-julie"},
 		{Application: "register", User: "julie", Kind: access.Phone, Effect: access.Refuse, Note: "never-julie"},
 		{Application: "register", Kind: access.Tablet, Effect: access.Allow, Note: "fits-all"},
 		{Application: "register", Place: access.PlaceKey{Name: "Ofice"}, Effect: access.Allow, Note: "misspelt"},
-		{Application: "register", Group: "cooks", Effect: access.Allow, Note: "a-group"},
+		{Application: "register", Group: "cooks", Effect: access.Allow, Note: "group-nobody"},
+		{Application: "register", Group: "staff", Kind: access.Tablet, Effect: access.Allow, Note: "fits-group"},
 	} {
 		if _, err := h.gate.AddRule(t.Context(), r, by); err != nil {
 			t.Fatal(err)
@@ -72,7 +74,7 @@ func TestRulesThatNothingFitsAreFound(t *testing.T) {
 	}
 	b := h.signIn(fixture.Marie.Email)
 	all, unused := b.get("/rules").body, b.get("/rules?unused=1").body
-	for note, shown := range map[string]bool{"fits-julie": false, "never-julie": true, "fits-all": false, "misspelt": true, "a-group": false} {
+	for note, shown := range map[string]bool{"fits-julie": false, "never-julie": true, "fits-all": false, "misspelt": true, "group-nobody": true, "fits-group": false} {
 		if !strings.Contains(all, note) {
 			t.Errorf("the list of all lacks %s", note)
 		}
@@ -80,7 +82,7 @@ func TestRulesThatNothingFitsAreFound(t *testing.T) {
 			t.Errorf("among those never matched, %s: %v", note, !shown)
 		}
 	}
-	if !strings.Contains(all, "Fits 1 connection") || strings.Count(all, "No connection has fitted it") != 2 {
+	if !strings.Contains(all, "Fits 1 connection") || strings.Count(all, "No connection has fitted it") != 3 {
 		t.Error("the list does not say what fits")
 	}
 }

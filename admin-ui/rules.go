@@ -114,7 +114,9 @@ type rulePage struct {
 	Kinds        []choice
 	Places       []choice
 	Browsers     []choice
-	Error        string
+	// Groups are those that people were seen with.
+	Groups []string
+	Error  string
 	// Sentence reads the rule back.
 	Sentence string
 	Trial    ruleTrial
@@ -215,6 +217,9 @@ func (v *visit) ruleForm(status int, form ruleForm, problem error, preview bool)
 		return err
 	}
 	page := rulePage{frame: f, Form: form, MinDay: v.now.Format("2006-01-02"), MayAll: v.all(), Applications: v.applicationChoices(form.Application)}
+	if page.Groups, err = v.groupNames(); err != nil {
+		return err
+	}
 	for _, e := range access.Effects {
 		page.Effects = append(page.Effects, choice{string(e), v.say.Text("rule.effect." + string(e)), string(e) == form.Effect})
 	}

@@ -69,7 +69,7 @@ func showTryOut(v *visit) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := v.Gate.Explain(v.ctx(), visit, gate.Circumstance{})
+	verdict, err := v.explain().Explain(v.ctx(), visit, gate.Circumstance{})
 	if err != nil {
 		return err
 	}

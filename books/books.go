@@ -38,6 +38,7 @@ type Books struct {
 	Admins      Admins
 	Audit       Audit
 	Networks    Networks
+	Groups      Groups
 }
 
 // New builds the books on a store.
@@ -53,6 +54,7 @@ func New(st store.Store) *Books {
 		Admins:      Admins{st},
 		Audit:       Audit{st},
 		Networks:    Networks{st},
+		Groups:      Groups{st},
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -391,6 +393,9 @@ func sayUser(w io.Writer, b json.RawMessage) error {
 	}
 	if len(u.Locked)+len(u.FullAccess)+len(u.Exempt) == 0 {
 		fmt.Fprintln(&out, "  by the rules")
+	}
+	for _, app := range slices.Sorted(maps.Keys(u.Groups)) {
+		fmt.Fprintf(&out, "  groups last seen in %s: %s\n", lang.Inert(app, 0), lang.Inert(strings.Join(u.Groups[app], ", "), 0))
 	}
 	_, err = io.WriteString(w, out.String())
 	return err

@@ -39,11 +39,7 @@ func (q *request) visit(p access.Person) access.Visit {
 }
 
 func (q *request) circumstance(p access.Person) gate.Circumstance {
-	exempt := q.exempt || q.site.exempt[p.User]
-	for _, g := range p.Groups {
-		exempt = exempt || q.groups[g]
-	}
-	return gate.Circumstance{Exempt: exempt, Adopted: q.session.Login.Adopted}
+	return gate.Circumstance{Exempt: q.exempt || q.exempts(p.User, p.Groups), Adopted: q.session.Login.Adopted}
 }
 
 // Still reports whether the request may go on, after something was written

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -339,7 +340,12 @@ func (s *site) configure(g *gate.Gate) {
 		closed := s.handler.Padlock == "closed"
 		pinned = &closed
 	}
-	g.Configure(gate.Application{Name: s.name, Policy: s.policy, Pinned: pinned, CanClose: s.canClose})
+	g.Configure(gate.Application{Name: s.name, Policy: s.policy, Pinned: pinned, CanClose: s.canClose, Exempts: s.exempts})
+}
+
+// exempts reports whether the site exempts a user, by name or by a group.
+func (s *site) exempts(user string, groups []string) bool {
+	return s.exempt[user] || slices.ContainsFunc(groups, func(g string) bool { return s.groups[g] })
 }
 
 // selfUsers is the notifier over which anybody may authorise themself.

@@ -139,7 +139,7 @@ func (c *call) exemptUser(ctx context.Context, exempt bool) (any, error) {
 	if err == nil && !exempt {
 		err = otherScope(u.User, u.Exempt, c.words["app"], "is still exempt")
 	}
-	return treated{u, seen}, err
+	return c.treated(ctx, u, seen, err)
 }
 
 // adminLine is an admin at the command line.

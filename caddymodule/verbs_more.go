@@ -59,7 +59,7 @@ func explain(ctx context.Context, c *call) (any, error) {
 		}
 		v.Place = c.place(address, user)
 	}
-	verdict, err := c.state.gate.Explain(ctx, v, gate.Circumstance{})
+	verdict, err := c.state.gate.Explainer().Explain(ctx, v, gate.Circumstance{})
 	if err != nil {
 		return nil, err
 	}

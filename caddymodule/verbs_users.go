@@ -21,7 +21,7 @@ func showUser(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	seen, err := c.seen(ctx, name)
-	return treated{u, seen}, err
+	return c.treated(ctx, u, seen, err)
 }
 
 func treatUser(ctx context.Context, c *call) (any, error) {
@@ -57,7 +57,7 @@ func treatUser(ctx context.Context, c *call) (any, error) {
 			err = otherScope(u.User, u.FullAccess, c.words["app"], "still has full access")
 		}
 	}
-	return treated{u, seen}, err
+	return c.treated(ctx, u, seen, err)
 }
 
 // treated is a user as the command line tells of them.
@@ -66,6 +66,29 @@ type treated struct {
 	// Seen says that somebody of that name was here, or that an admin wrote
 	// them down.
 	Seen bool
+	// Groups are those last seen with them, by application.
+	Groups map[string][]string `json:",omitempty"`
+}
+
+// treated is what is answered of a user, beside an error there may be.
+func (c *call) treated(ctx context.Context, u books.User, seen bool, err error) (any, error) {
+	t := treated{User: u, Seen: seen}
+	if err != nil {
+		return t, err
+	}
+	for _, app := range c.applications(ctx) {
+		names, err := c.state.books.Groups.Of(ctx, app, u.User)
+		if err != nil {
+			return t, err
+		}
+		if len(names) > 0 {
+			if t.Groups == nil {
+				t.Groups = map[string][]string{}
+			}
+			t.Groups[app] = names
+		}
+	}
+	return t, nil
 }
 
 // seen reports whether a name is somebody's: what is said of a mistyped one

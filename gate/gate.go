@@ -28,6 +28,14 @@ type Application struct {
 	// CanClose returns an error in words when closing the padlock would shut
 	// people out for want of configuration; nil means it can be closed.
 	CanClose func() error
+	// Exempts reports whether the configuration exempts a user, by name or by a
+	// group; nil exempts nobody. Requests bring their own Circumstance: this is
+	// for connections in store.
+	Exempts func(user string, groups []string) bool
+}
+
+func (a Application) exempts(user string, groups []string) bool {
+	return a.Exempts != nil && a.Exempts(user, groups)
 }
 
 // Options bound a gate.

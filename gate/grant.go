@@ -40,7 +40,7 @@ func (g *Gate) Authorise(ctx context.Context, c books.Connection, by By) (Move, 
 	if err != nil {
 		return Move{}, err
 	}
-	s, err := g.standing(ctx, c)
+	s, _, err := g.standing(ctx, c)
 	if err != nil {
 		return Move{}, err
 	}
@@ -62,7 +62,7 @@ func (g *Gate) Authorise(ctx context.Context, c books.Connection, by By) (Move, 
 // rule that refuses it is written. ErrAlwaysIn where no rule decides.
 func (g *Gate) Withdraw(ctx context.Context, c books.Connection, by By) (Move, error) {
 	policy := g.Application(c.Application).Policy
-	s, err := g.standing(ctx, c)
+	s, v, err := g.standing(ctx, c)
 	if err != nil {
 		return Move{}, err
 	}
@@ -79,7 +79,7 @@ func (g *Gate) Withdraw(ctx context.Context, c books.Connection, by By) (Move, e
 		left = append(left, r)
 	}
 	s.Rules = left
-	if access.Decide(c.Visit(), s, g.opt.Clock()).Answer == access.LetIn {
+	if access.Decide(v, s, g.opt.Clock()).Answer == access.LetIn {
 		rule, err := g.exactRule(c, policy, by.Who)
 		if err != nil {
 			return Move{}, err
@@ -137,27 +137,33 @@ func exact(r access.Rule, c books.Connection) bool {
 	return r.User == c.User && r.Device != "" && r.Weight() == 5 && r.Matches(c.Visit())
 }
 
-// standing is what a connection is judged by with the padlock closed.
-func (g *Gate) standing(ctx context.Context, c books.Connection) (access.Standing, error) {
+// standing is what a connection is judged by with the padlock closed, and the
+// visit that it would be.
+func (g *Gate) standing(ctx context.Context, c books.Connection) (access.Standing, access.Visit, error) {
+	var s access.Standing
 	user, err := g.books.Users.Get(ctx, c.User)
 	if err != nil {
-		return access.Standing{}, err
+		return s, access.Visit{}, err
+	}
+	groups, err := g.books.Groups.Of(ctx, c.Application, c.User)
+	if err != nil {
+		return s, access.Visit{}, err
 	}
 	rules, err := g.books.Rules.For(ctx, c.Application, c.User)
 	if err != nil {
-		return access.Standing{}, err
+		return s, access.Visit{}, err
 	}
 	seen, err := g.books.Connections.Of(ctx, c.Application, c.User, g.opt.PerPerson)
 	if err != nil {
-		return access.Standing{}, err
+		return s, access.Visit{}, err
 	}
-	s := access.Standing{
+	conf := g.Application(c.Application)
+	s = access.Standing{
 		Locked: user.IsLocked(c.Application), FullAccess: user.HasFullAccess(c.Application),
-		Exempt: user.IsExempt(c.Application), Closed: true, Rules: rules,
-		Policy: g.Application(c.Application).Policy,
+		Exempt: user.IsExempt(c.Application) || conf.exempts(c.User, groups), Closed: true, Rules: rules, Policy: conf.Policy,
 	}
 	for _, one := range seen {
 		s.Seen = append(s.Seen, one.Visit())
 	}
-	return s, nil
+	return s, recorded(c, groups), nil
 }

@@ -61,13 +61,17 @@ func (g *Gate) Preview(ctx context.Context, application string) (Preview, error)
 	if err != nil {
 		return Preview{}, err
 	}
+	grouped, err := g.books.Groups.Any(ctx, application)
+	if err != nil {
+		return Preview{}, err
+	}
 	// They come user by user: no more than one's is in memory at a time, but
 	// for those whom the preview names.
 	var list []books.Connection
 	var failed error
 	whole := func() bool {
 		if len(list) > 0 {
-			failed = g.previewUser(ctx, &p, conf, list[0].User, list, shared, now)
+			failed = g.previewUser(ctx, &p, conf, list, shared, grouped, now)
 		}
 		list = list[:0]
 		return failed == nil
@@ -92,10 +96,17 @@ func (g *Gate) Preview(ctx context.Context, application string) (Preview, error)
 	return p, nil
 }
 
-func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, user string, list []books.Connection, shared []access.Rule, now time.Time) error {
+func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, list []books.Connection, shared []access.Rule, grouped bool, now time.Time) error {
+	user := list[0].User
 	record, err := g.books.Users.Get(ctx, user)
 	if err != nil {
 		return err
+	}
+	var groups []string
+	if grouped {
+		if groups, err = g.books.Groups.Of(ctx, p.Application, user); err != nil {
+			return err
+		}
 	}
 	rules := shared
 	if user != "" {
@@ -110,7 +121,7 @@ func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, us
 	since := now.AddDate(0, 0, -ImportDays)
 	standing := access.Standing{
 		Locked: record.IsLocked(p.Application), FullAccess: record.HasFullAccess(p.Application),
-		Exempt: record.IsExempt(p.Application), Closed: true, Rules: rules, Policy: conf.Policy,
+		Exempt: record.IsExempt(p.Application) || conf.exempts(user, groups), Closed: true, Rules: rules, Policy: conf.Policy,
 	}
 	var recent, imported []books.Connection
 	for _, c := range list {
@@ -125,7 +136,7 @@ func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, us
 				p.Adopted = append(p.Adopted, c)
 				continue
 			}
-			if v := access.Decide(c.Visit(), standing, now); v.Answer == access.LetIn || v.Step != access.StepPolicy {
+			if v := access.Decide(recorded(c, groups), standing, now); v.Answer == access.LetIn || v.Step != access.StepPolicy {
 				continue // let in already, or refused by somebody's rule
 			}
 			if !nameable(g.ruleFor(c, conf.Policy, "import", now)) {
@@ -140,7 +151,7 @@ func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, us
 	}
 	var stopped []books.Connection
 	for _, c := range recent {
-		if access.Decide(c.Visit(), standing, now).Answer != access.LetIn {
+		if access.Decide(recorded(c, groups), standing, now).Answer != access.LetIn {
 			stopped = append(stopped, c)
 		}
 	}

@@ -3,8 +3,6 @@ package gate
 import (
 	"context"
 	"net/netip"
-	"sort"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +26,9 @@ type person struct {
 	// gone says that it left memory: something was written, or it was
 	// crowded out.
 	gone atomic.Bool
+	// groups are those the store is known to have of them, see groupsText; nil
+	// where nobody has looked yet.
+	groups atomic.Pointer[string]
 }
 
 // known is what the store holds of a person, read once.
@@ -52,15 +53,7 @@ type visitKey struct {
 
 func visitKeyOf(v access.Visit, c Circumstance) visitKey {
 	k := visitKey{device: v.Device.ID, kind: v.Device.Kind, browser: v.Browser, address: v.Place.Address, circumstance: c}
-	switch len(v.Groups) {
-	case 0:
-	case 1:
-		k.groups = v.Groups[0]
-	default:
-		sorted := append([]string(nil), v.Groups...)
-		sort.Strings(sorted)
-		k.groups = strings.Join(sorted, "\x00")
-	}
+	k.groups = groupsText(v.Groups)
 	return k
 }
 

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -31,6 +32,9 @@ type dirty struct {
 	// does not find it there yet.
 	writing map[personKey][]*pending
 	count   int
+	// groups are those of people who came with others than the store is known
+	// to have, see groupsText.
+	groups  map[personKey]string
 	trouble bool
 }
 
@@ -63,6 +67,7 @@ func (g *Gate) saw(p *person, e *entry, now time.Time) {
 	if g.dirty.pending == nil {
 		g.dirty.pending = map[personKey][]*pending{}
 	}
+	g.sawGroups(p, e.visit.Groups)
 	for _, w := range g.dirty.pending[p.key] {
 		if sameConnection(w.Connection, e.visit, policy) {
 			stamp(&w.Connection, e, now)
@@ -132,11 +137,12 @@ func (g *Gate) Flush(ctx context.Context) error {
 	g.dirty.flush.Lock()
 	defer g.dirty.flush.Unlock()
 	g.dirty.mu.Lock()
-	work := g.dirty.pending
-	g.dirty.pending, g.dirty.writing, g.dirty.count = nil, work, 0
+	work, groups := g.dirty.pending, g.dirty.groups
+	g.dirty.pending, g.dirty.writing, g.dirty.count, g.dirty.groups = nil, work, 0, nil
 	g.dirty.mu.Unlock()
+	trouble := g.writeGroups(ctx, groups)
 	if len(work) == 0 {
-		return nil
+		return trouble
 	}
 	defer func() {
 		g.dirty.mu.Lock()
@@ -175,12 +181,12 @@ func (g *Gate) Flush(ctx context.Context) error {
 	}
 	if firstErr != nil {
 		g.giveBack(work)
-		return firstErr
+		return errors.Join(firstErr, trouble)
 	}
 	for key := range work {
 		g.settled(key)
 	}
-	return nil
+	return trouble
 }
 
 // settled makes the person's next judgement read the connections anew, with

@@ -46,6 +46,7 @@ func (g *Gate) RemovePerson(ctx context.Context, user string, by By) error {
 			for _, c := range list {
 				writes = append(writes, g.books.Connections.Delete(c)...)
 			}
+			writes = append(writes, g.books.Groups.Put(app, user, nil))
 			logins, connections = logins+len(open), connections+len(list)
 		} else {
 			record, err := g.books.Users.Get(ctx, user)

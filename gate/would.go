@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -16,6 +17,10 @@ type Trial struct {
 	g     *Gate
 	rule  access.Rule
 	known map[personKey]access.Standing
+	// members are those of the rule's group, by application; groups those of the
+	// people in known.
+	members map[string]map[string]bool
+	groups  map[personKey][]string
 }
 
 // Try begins a trial of a rule.
@@ -26,7 +31,33 @@ func (g *Gate) Try(r access.Rule) *Trial {
 	if r.Created.IsZero() {
 		r.Created = g.opt.Clock()
 	}
-	return &Trial{g: g, rule: r, known: map[personKey]access.Standing{}}
+	return &Trial{
+		g: g, rule: r, known: map[personKey]access.Standing{}, groups: map[personKey][]string{},
+		members: map[string]map[string]bool{},
+	}
+}
+
+// About reports whether the rule is about a recorded connection, by its user's
+// groups too.
+func (t *Trial) About(ctx context.Context, c books.Connection) (bool, error) {
+	if t.rule.Group == "" {
+		return t.rule.Matches(c.Visit()), nil
+	}
+	members, ok := t.members[c.Application]
+	if !ok {
+		members = map[string]bool{}
+		err := t.g.books.Groups.Each(ctx, c.Application, func(user string, names []string) bool {
+			if slices.Contains(names, t.rule.Group) {
+				members[user] = true
+			}
+			return true
+		})
+		if err != nil {
+			return false, fmt.Errorf("reading who is in a group: %w", err)
+		}
+		t.members[c.Application] = members
+	}
+	return members[c.User] && t.rule.Matches(recorded(c, []string{t.rule.Group})), nil
 }
 
 // Of tells the verdicts on a recorded connection without and with the rule,
@@ -36,15 +67,17 @@ func (t *Trial) Of(ctx context.Context, c books.Connection) (without, with acces
 	key := personKey{c.Application, c.User}
 	s, ok := t.known[key]
 	if !ok {
-		if s, err = t.g.standing(ctx, c); err != nil {
+		var v access.Visit
+		if s, v, err = t.g.standing(ctx, c); err != nil {
 			return without, with, false, err
 		}
-		t.known[key] = s
+		t.known[key], t.groups[key] = s, v.Groups
 	}
+	visit := recorded(c, t.groups[key])
 	now := t.g.opt.Clock()
-	without = access.Decide(c.Visit(), s, now)
+	without = access.Decide(visit, s, now)
 	s.Rules = append(append([]access.Rule(nil), s.Rules...), t.rule)
-	with = access.Decide(c.Visit(), s, now)
+	with = access.Decide(visit, s, now)
 	return without, with, with.Step == access.StepRule && with.Rule.ID == t.rule.ID, nil
 }
 
