@@ -36,11 +36,12 @@ type tally struct{ right, wrong atomic.Int64 }
 // said is how many wrong answers are printed one by one.
 const said = 20
 
-// crowd is how many people a gate keeps in memory at most (gate.Options): as
-// many are met first, so that what is measured afterwards is full. Where there
-// was no time for it, each one met later may add as much as a person takes.
+// crowd is more people than a gate keeps in memory of those whom it does not
+// know (gate.Options): as many are met first, so that what is measured afterwards
+// is full. Where there was no time for it, each one met later may add as much as
+// a person takes.
 const (
-	crowd   = 25_000
+	crowd   = 5000
 	eachOne = 4.0 / 1024 // MiB
 )
 

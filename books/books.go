@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -60,17 +61,28 @@ func New(st store.Store) *Books {
 
 // Key joins a partition (an application, or "" for Shared) and the parts of
 // a key. Parts are escaped: none can reach into another's range.
-func Key(application string, parts ...string) string {
-	key := Partition(application)
-	for _, p := range parts {
-		key += "/" + url.PathEscape(p)
-	}
-	return key
-}
+func Key(application string, parts ...string) string { return key(application, parts, 0, "") }
 
 // Prefix is Key for a range: what lies under the parts given.
-func Prefix(application string, parts ...string) string {
-	return Key(application, parts...) + "/"
+func Prefix(application string, parts ...string) string { return key(application, parts, 1, "/") }
+
+// key is a key with what stands behind it, in one piece of memory that has
+// room for more bytes of it.
+func key(application string, parts []string, more int, behind string) string {
+	partition := Partition(application)
+	n := len(partition) + more
+	for _, p := range parts {
+		n += 1 + len(p)
+	}
+	var k strings.Builder
+	k.Grow(n)
+	k.WriteString(partition)
+	for _, p := range parts {
+		k.WriteByte('/')
+		k.WriteString(url.PathEscape(p))
+	}
+	k.WriteString(behind)
+	return k.String()
 }
 
 // Partition is the partition of an application, Shared for "".

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
-	"strings"
 	"time"
 )
 
@@ -71,8 +70,5 @@ func (c Connection) Short() string { return c.ID[:min(len(c.ID), markText)] }
 
 // connectionKey is where a connection is kept: by user, then by mark.
 func connectionKey(application, user string, m mark) string {
-	var key strings.Builder
-	key.WriteString(Prefix(application, "connection", user))
-	key.Write(m[:])
-	return key.String()
+	return key(application, []string{"connection", user}, 1+len(m), "/"+string(m[:]))
 }

@@ -154,9 +154,18 @@ func (b Connections) Of(ctx context.Context, application, user string, limit int
 	if err != nil {
 		return nil, err
 	}
+	return b.readAll(ctx, application, user, len(prefix), entries)
+}
+
+// readAll reads the records of a user's connections; their marks stand at a
+// place of their keys.
+func (b Connections) readAll(ctx context.Context, application, user string, at int, entries []store.Entry) ([]Connection, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
 	list := make([]Connection, 0, len(entries))
 	for _, e := range entries {
-		m, ok := markAt(e.Key, len(prefix))
+		m, ok := markAt(e.Key, at)
 		if !ok {
 			continue
 		}

@@ -122,6 +122,12 @@ func (b Rules) For(ctx context.Context, application, user string) ([]access.Rule
 	return rules, nil
 }
 
+// Shared returns the rules about groups and everybody that may concern somebody
+// in an application: its own and those about all. Ended ones are among them.
+func (b Rules) Shared(ctx context.Context, application string) ([]access.Rule, error) {
+	return b.For(ctx, application, "")
+}
+
 // Of returns the rules about one user in an application, "" for those about
 // groups and everybody.
 func (b Rules) Of(ctx context.Context, application, user string) ([]access.Rule, error) {

@@ -42,7 +42,11 @@ func seenSecondBytes(last time.Time) []byte {
 }
 
 func seenKey(application string, last time.Time, m mark) string {
-	return Prefix(application, "seen") + string(seenSecondBytes(last)) + string(m[:])
+	var behind [1 + secondLength + len(m)]byte
+	behind[0] = '/'
+	copy(behind[1:], seenSecondBytes(last))
+	copy(behind[1+secondLength:], m[:])
+	return key(application, []string{"seen"}, len(behind), string(behind[:]))
 }
 
 // seenWrite is the line of a connection as it is now.

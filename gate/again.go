@@ -20,7 +20,9 @@ func (g *Gate) CheckFor(ctx context.Context, v access.Visit, c Circumstance) (ac
 	if err != nil {
 		return access.Verdict{Answer: access.Deny}, Given{}, err
 	}
-	g.saw(p, e, g.opt.Clock())
+	if g.saw(p, e, g.opt.Clock()) {
+		g.room(ctx)
+	}
 	return e.verdict, Given{g.application(v.Application), p, e}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/store"
 	"github.com/cadenas-gateway/cadenas/store/memory"
 )
 
@@ -33,6 +34,13 @@ func (d *distant) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, errGone
 	}
 	return d.Store.Get(ctx, key)
+}
+
+func (d *distant) Range(ctx context.Context, q store.Query) ([]store.Entry, error) {
+	if d.gone {
+		return nil, errGone
+	}
+	return d.Store.Range(ctx, q)
 }
 
 func TestKnownConnectionsGoOnWithoutTheStoreForASetTime(t *testing.T) {

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 )
@@ -40,9 +38,9 @@ func (a Application) exempts(user string, groups []string) bool {
 
 // Options bound a gate.
 type Options struct {
-	// People is how many people are kept in memory, those who come most and
-	// last; 0 means 25,000. One with a connection takes some 2.4 kB.
-	People int
+	// Memory is how many bytes the people kept in memory take, about: those who
+	// come most and last. 0 means 32 MiB, which is some 13,000 with a connection.
+	Memory int
 	// PerPerson is how many connections of one person in one application are
 	// kept in store; the longest unseen go. 0 means 500.
 	PerPerson int
@@ -59,7 +57,10 @@ type Options struct {
 type Gate struct {
 	books  *books.Books
 	opt    Options
-	people *otter.Cache[personKey, *person]
+	people people
+	// ending is about when the first of the rules ends that somebody in memory
+	// was judged by, in Unix nanoseconds; 0 for never.
+	ending atomic.Int64
 	apps   sync.Map // name -> *application
 	// all counts what concerns everybody; a cached verdict made under an
 	// older count is worth nothing.
@@ -75,6 +76,7 @@ type application struct {
 	epoch   atomic.Uint64
 	mu      sync.Mutex
 	padlock atomic.Pointer[padlock]
+	shared  atomic.Pointer[shared]
 }
 
 type padlock struct {
@@ -87,8 +89,8 @@ type personKey struct{ application, user string }
 // New makes a gate over the books. Run must be called for it to learn of
 // writes.
 func New(b *books.Books, opt Options) *Gate {
-	if opt.People == 0 {
-		opt.People = 25_000
+	if opt.Memory == 0 {
+		opt.Memory = peopleBytes
 	}
 	if opt.PerPerson == 0 {
 		opt.PerPerson = 500
@@ -100,13 +102,11 @@ func New(b *books.Books, opt Options) *Gate {
 		opt.Log = slog.Default()
 	}
 	g := &Gate{
-		books: b,
-		opt:   opt,
-		people: otter.Must(&otter.Options[personKey, *person]{
-			MaximumSize:      opt.People,
-			OnAtomicDeletion: func(e otter.DeletionEvent[personKey, *person]) { e.Value.gone.Store(true) },
-		}),
+		books:  b,
+		opt:    opt,
+		people: newPeople(uint64(max(opt.Memory, 1))), //nolint:gosec // positive
 	}
+	g.dirty.wake = make(chan struct{}, 1)
 	g.away.begin(b.Store)
 	g.SetAway(opt.Away)
 	return g
@@ -210,7 +210,7 @@ func (g *Gate) Check(ctx context.Context, v access.Visit, c Circumstance) (acces
 
 // check judges a visit of a person as the gate has them in memory.
 func (g *Gate) check(ctx context.Context, v access.Visit, c Circumstance) (*entry, *person, error) {
-	p := g.person(personKey{v.Application, v.User})
+	p := g.people.get(personKey{v.Application, v.User})
 	e, err := g.checkOf(ctx, p, v, c)
 	return e, p, err
 }
@@ -223,40 +223,46 @@ func (g *Gate) checkOf(ctx context.Context, p *person, v access.Visit, c Circums
 	now := g.opt.Clock()
 	key := visitKeyOf(v, c)
 	epoch := app.epoch.Load() + g.all.Load()
-	if e, ok := p.remembered(key, v, epoch, now); ok {
+	if e, ok := p.remembered(&key, &v, epoch, now); ok {
 		return e, nil
 	}
-	return g.judge(ctx, app, p, v, key, c, epoch, now)
+	return g.judge(ctx, app, p, v, &key, epoch, now)
 }
 
 // judge reads what is not in memory and decides.
-func (g *Gate) judge(ctx context.Context, app *application, p *person, v access.Visit, key visitKey, c Circumstance, epoch uint64, now time.Time) (*entry, error) {
+func (g *Gate) judge(ctx context.Context, app *application, p *person, v access.Visit, key *visitKey, epoch uint64, now time.Time) (*entry, error) {
 	conf := app.conf.Load()
 	closed, err := g.Closed(ctx, v.Application)
 	if err != nil {
 		return nil, err
 	}
-	known, err := p.load(ctx, g.books, g.opt.PerPerson, epoch)
+	known, err := g.load(ctx, app, p, epoch)
 	if err != nil {
-		return nil, fmt.Errorf("reading what is known of a user: %w", err)
+		return nil, err
 	}
 	e := &entry{
-		visit:   v,
-		adopted: c.Adopted,
-		epoch:   epoch,
+		visit:        v,
+		groups:       key.groups,
+		circumstance: key.circumstance,
+		epoch:        epoch,
 		verdict: access.Decide(v, access.Standing{
-			Locked:     known.user.IsLocked(v.Application),
-			FullAccess: known.user.HasFullAccess(v.Application),
-			Exempt:     c.Exempt || known.user.IsExempt(v.Application),
+			Locked:     known.locked,
+			FullAccess: known.full,
+			Exempt:     key.circumstance.Exempt || known.exempt,
 			Closed:     closed,
 			Rules:      known.rules,
-			Seen:       known.visits,
+			Seen:       known.seen(),
 			Policy:     conf.Policy,
 		}, now),
 		ends: soonest(known.rules, now),
+		past: known.find(&v, conf.Policy),
 	}
-	e.connection = known.find(v, conf.Policy)
 	p.remember(key, e)
+	g.endsAt(e.ends)
+	if e.verdict.Answer == access.LetIn && (e.verdict.Step != access.StepPadlock || e.past.id != "") {
+		g.people.promote(p)
+	}
+	g.people.weigh(p)
 	return e, nil
 }
 
@@ -275,14 +281,9 @@ func soonest(rules []access.Rule, now time.Time) time.Time {
 // Forget makes the next check of a person read the store: for whoever knows of
 // a change before the watch has told of it.
 func (g *Gate) Forget(application, user string) {
-	g.people.Invalidate(personKey{application, user})
-}
-
-func (g *Gate) person(key personKey) *person {
-	if p, ok := g.people.GetIfPresent(key); ok {
-		return p
-	}
-	fresh := &person{key: key}
-	p, _ := g.people.SetIfAbsent(key, fresh)
-	return p
+	g.people.drop(personKey{application, user})
+	app := g.application(application)
+	app.mu.Lock() // after whoever is reading them now
+	app.shared.Store(nil)
+	app.mu.Unlock()
 }

@@ -56,7 +56,7 @@ func (g *Gate) writeGroups(ctx context.Context, seen map[personKey]string) error
 		return nil
 	}
 	for key := range seen {
-		if p, ok := g.people.GetIfPresent(key); ok {
+		if p := g.people.look(key); p != nil {
 			p.groups.Store(nil) // unknown until this is written
 		}
 	}
@@ -70,7 +70,7 @@ func (g *Gate) writeGroups(ctx context.Context, seen map[personKey]string) error
 		return fmt.Errorf("recording groups: %w", err)
 	}
 	for key, text := range seen {
-		if p, ok := g.people.GetIfPresent(key); ok {
+		if p := g.people.look(key); p != nil {
 			p.groups.CompareAndSwap(nil, &text)
 		}
 	}

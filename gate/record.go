@@ -2,25 +2,30 @@ package gate
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
-	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // burst is the time within which requests of one connection are one visit;
 // a connection is written once in it at the most, unless its verdict changes.
 const burst = 5 * time.Minute
 
-// flushEvery is how long a seen-time waits for others before it is written.
-const flushEvery = time.Second
-
-// writesPerBatch bounds one transaction of the recorder.
-const writesPerBatch = 2000
+const (
+	// manyPending is how many are written at once without waiting for others.
+	manyPending = 5000
+	// maxPending bounds what is seen and not yet in store, some 20 MiB. Beyond
+	// it a connection that was never seen waits for its turn; see room.
+	maxPending = 20_000
+	// retry is when one for which there was no room is noted again.
+	retry = 5 * time.Second
+	// roomWithin is how long somebody new waits for room at the most: their
+	// verdict is made, and only the record of it is late.
+	roomWithin = 2 * time.Second
+)
 
 // dirty is what was seen and is not yet in store.
 type dirty struct {
@@ -31,16 +36,17 @@ type dirty struct {
 	// writing is what is on its way to the store: who is judged anew meanwhile
 	// does not find it there yet.
 	writing map[personKey][]*pending
-	count   int
+	// count and sent are how many are in pending and in writing.
+	count, sent int
 	// groups are those of people who came with others than the store is known
 	// to have, see groupsText.
 	groups  map[personKey]string
 	trouble bool
+	// wake tells the writer that many wait; room is closed at the end of each
+	// writing, and made by who waits for it.
+	wake chan struct{}
+	room chan struct{}
 }
-
-// maxPending bounds memory while the store cannot be written; beyond it
-// seen-times are lost, never verdicts.
-const maxPending = 200_000
 
 type pending struct {
 	books.Connection
@@ -51,49 +57,89 @@ type pending struct {
 }
 
 // saw notes a visit. For a connection noted within the burst it is one atomic
-// read.
-func (g *Gate) saw(p *person, e *entry, now time.Time) {
+// read. It returns true where a connection that was never seen has no room.
+func (g *Gate) saw(p *person, e *entry, now time.Time) (full bool) {
 	second := now.Unix()
 	last := e.noted.Load()
 	if second-last < int64(burst/time.Second) || !e.noted.CompareAndSwap(last, second) {
-		return
+		return false
 	}
 	if e.visit.User == "" {
-		return // nobody is not a person, and leaves no connection
+		return false // nobody is not a person, and leaves no connection
 	}
 	policy := g.application(e.visit.Application).conf.Load().Policy
-	g.dirty.mu.Lock()
-	defer g.dirty.mu.Unlock()
-	if g.dirty.pending == nil {
-		g.dirty.pending = map[personKey][]*pending{}
-	}
+	d := &g.dirty
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	g.sawGroups(p, e.visit.Groups)
-	for _, w := range g.dirty.pending[p.key] {
-		if sameConnection(w.Connection, e.visit, policy) {
+	for _, w := range d.pending[p.key] {
+		if sameConnection(&w.Connection, &e.visit, policy) {
 			stamp(&w.Connection, e, now)
-			e.connection = w.Connection
-			return
+			e.past = pastOf(w.Connection)
+			return false
 		}
 	}
-	if g.dirty.count >= maxPending {
-		return
+	late := func() { e.noted.Store(second - int64((burst-retry)/time.Second)) }
+	if d.count+d.sent >= maxPending {
+		late()
+		return e.past.id == ""
 	}
-	w := &pending{Connection: e.connection, seen: e.connection.Last}
-	for _, sent := range g.dirty.writing[p.key] {
-		if w.ID == "" && sameConnection(sent.Connection, e.visit, policy) {
-			w.Connection, w.seen = sent.Connection, sent.Last
+	w := &pending{Connection: e.past.connection(e.visit), seen: e.past.last}
+	if w.ID == "" {
+		for _, sent := range d.writing[p.key] {
+			if sameConnection(&sent.Connection, &e.visit, policy) {
+				w.Connection, w.seen = sent.Connection, sent.Last
+			}
 		}
 	}
 	if w.ID == "" {
-		w.ID, w.First, w.fresh, w.Adopted = books.NewConnectionID(now, w.User), now, true, e.adopted
+		w.ID, w.First, w.fresh, w.Adopted = books.NewConnectionID(now, w.User), now, true, e.circumstance.Adopted
 		if k := p.known.Load(); k != nil && len(k.connections) >= g.opt.PerPerson {
-			w.drop = []books.Connection{leastWorth(k.connections)}
+			worst, some := leastWorth(k.connections, d.pending[p.key], d.writing[p.key])
+			if !some {
+				late() // as many came in a moment as a person may have
+				return false
+			}
+			w.drop = []books.Connection{worst}
 		}
 	}
 	stamp(&w.Connection, e, now)
-	e.connection = w.Connection
-	g.dirty.pending[p.key] = append(g.dirty.pending[p.key], w)
-	g.dirty.count++
+	e.past = pastOf(w.Connection)
+	if d.pending == nil {
+		d.pending = map[personKey][]*pending{}
+	}
+	d.pending[p.key] = append(d.pending[p.key], w)
+	if d.count++; d.count == manyPending {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	}
+	return false
+}
+
+// room waits until what was seen has been written, some time at the most. Where
+// nobody writes, or it cannot be written, it does not wait: a record is late
+// then, never a verdict.
+func (g *Gate) room(ctx context.Context) {
+	d := &g.dirty
+	d.mu.Lock()
+	if d.trouble || d.count+d.sent < maxPending || !g.runs() {
+		d.mu.Unlock()
+		return
+	}
+	if d.room == nil {
+		d.room = make(chan struct{})
+	}
+	written := d.room
+	d.mu.Unlock()
+	timer := time.NewTimer(roomWithin)
+	defer timer.Stop()
+	select {
+	case <-written:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func stamp(c *books.Connection, e *entry, now time.Time) {
@@ -103,24 +149,34 @@ func stamp(c *books.Connection, e *entry, now time.Time) {
 	if e.verdict.Shadow != nil {
 		c.Shadow = e.verdict.Shadow.Answer
 	}
-	if !e.adopted {
+	if !e.circumstance.Adopted {
 		c.Adopted = false
 	}
 }
 
-func sameConnection(c books.Connection, v access.Visit, policy access.Policy) bool {
+func sameConnection(c *books.Connection, v *access.Visit, policy access.Policy) bool {
+	if c.Device.ID != v.Device.ID {
+		return false
+	}
 	one, ok1 := policy.SamePlace.Key(c.Place)
 	two, ok2 := policy.SamePlace.Key(v.Place)
-	return c.Device.ID == v.Device.ID && ok1 == ok2 && one == two &&
-		policy.SameBrowser.Key(c.Browser) == policy.SameBrowser.Key(v.Browser)
+	return ok1 == ok2 && one == two && policy.SameBrowser.Key(c.Browser) == policy.SameBrowser.Key(v.Browser)
 }
 
 // leastWorth is the connection to forget when a person has too many: one
-// that was not let in, the longest unseen.
-func leastWorth(list []books.Connection) books.Connection {
-	worst := list[0]
-	for _, c := range list[1:] {
-		if kept, other := worst.Answer == access.LetIn, c.Answer == access.LetIn; kept != other {
+// that was not let in, the longest unseen. Those that others make room with
+// already are left out; false where none is left.
+func leastWorth(list []books.Connection, others ...[]*pending) (worst books.Connection, some bool) {
+	for _, c := range list {
+		taken := func(w *pending) bool {
+			return w.ID == c.ID || slices.ContainsFunc(w.drop, func(d books.Connection) bool { return d.ID == c.ID })
+		}
+		if slices.ContainsFunc(others, func(l []*pending) bool { return slices.ContainsFunc(l, taken) }) {
+			continue
+		}
+		if kept, other := worst.Answer == access.LetIn, c.Answer == access.LetIn; !some {
+			worst, some = c, true
+		} else if kept != other {
 			if kept {
 				worst = c
 			}
@@ -128,87 +184,5 @@ func leastWorth(list []books.Connection) books.Connection {
 			worst = c
 		}
 	}
-	return worst
-}
-
-// Flush writes what was seen. What cannot be written is kept for the next
-// time; the error says why.
-func (g *Gate) Flush(ctx context.Context) error {
-	g.dirty.flush.Lock()
-	defer g.dirty.flush.Unlock()
-	g.dirty.mu.Lock()
-	work, groups := g.dirty.pending, g.dirty.groups
-	g.dirty.pending, g.dirty.writing, g.dirty.count, g.dirty.groups = nil, work, 0, nil
-	g.dirty.mu.Unlock()
-	trouble := g.writeGroups(ctx, groups)
-	if len(work) == 0 {
-		return trouble
-	}
-	defer func() {
-		g.dirty.mu.Lock()
-		g.dirty.writing = nil
-		g.dirty.mu.Unlock()
-	}()
-	byApp := map[string][]store.Write{}
-	var firstErr error
-	flush := func(app string) {
-		writes := append(byApp[app], g.books.Connections.Recorded(app, g.opt.Clock()))
-		delete(byApp, app)
-		switch err := g.books.Store.Apply(ctx, store.Batch{Writes: writes}); {
-		case err == nil:
-			g.books.Connections.Wrote(writes)
-		case firstErr == nil:
-			firstErr = fmt.Errorf("recording connections of %s: %w", app, err)
-		}
-	}
-	for key, list := range work {
-		for _, w := range list {
-			if w.fresh {
-				byApp[key.application] = append(byApp[key.application], g.books.Connections.Put(w.Connection)...)
-			} else {
-				byApp[key.application] = append(byApp[key.application], g.books.Connections.Touch(w.Connection, w.seen)...)
-			}
-			for _, d := range w.drop {
-				byApp[key.application] = append(byApp[key.application], g.books.Connections.Delete(d)...)
-			}
-		}
-		if len(byApp[key.application]) >= writesPerBatch {
-			flush(key.application)
-		}
-	}
-	for app := range byApp {
-		flush(app)
-	}
-	if firstErr != nil {
-		g.giveBack(work)
-		return errors.Join(firstErr, trouble)
-	}
-	for key := range work {
-		g.settled(key)
-	}
-	return trouble
-}
-
-// settled makes the person's next judgement read the connections anew, with
-// those just written among them; verdicts already remembered stay, since what
-// was seen changes no verdict by itself.
-func (g *Gate) settled(key personKey) {
-	if p, ok := g.people.GetIfPresent(key); ok {
-		p.known.Store(nil)
-	}
-}
-
-func (g *Gate) giveBack(work map[personKey][]*pending) {
-	g.dirty.mu.Lock()
-	defer g.dirty.mu.Unlock()
-	if g.dirty.pending == nil {
-		g.dirty.pending = map[personKey][]*pending{}
-	}
-	for key, list := range work {
-		if g.dirty.count >= maxPending {
-			return
-		}
-		g.dirty.pending[key] = append(list, g.dirty.pending[key]...)
-		g.dirty.count += len(list)
-	}
+	return worst, some
 }

@@ -26,7 +26,7 @@ func (g *Gate) Run(ctx context.Context) error {
 	}
 	// What was seen is written beside: a revocation must not wait for it.
 	var writing sync.WaitGroup
-	writing.Go(func() { every(ctx, flushEvery, func(ctx context.Context) { g.flushLogged(ctx); g.tryAgain(ctx) }) })
+	writing.Go(func() { g.keepWriting(ctx) })
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
@@ -43,18 +43,28 @@ func (g *Gate) Run(ctx context.Context) error {
 	}
 }
 
-// every does something each period until ctx ends.
-func every(ctx context.Context, period time.Duration, do func(context.Context)) {
-	ticker := time.NewTicker(period)
+// keepWriting writes what was seen each second, and at once where much was,
+// until ctx ends.
+func (g *Gate) keepWriting(ctx context.Context) {
+	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			do(ctx)
+		case <-g.dirty.wake:
 		case <-ctx.Done():
 			return
 		}
+		g.flushLogged(ctx)
+		g.tryAgain(ctx)
 	}
+}
+
+// runs reports whether somebody writes what was seen.
+func (g *Gate) runs() bool {
+	g.feeds.mu.Lock()
+	defer g.feeds.mu.Unlock()
+	return g.feeds.into != nil && g.feeds.ctx.Err() == nil
 }
 
 // feeds are the watches of the applications, begun as they are configured.
@@ -159,7 +169,7 @@ func (g *Gate) heard(ctx context.Context, ev store.Event) {
 		}
 	case "connection":
 		if ev.Value == nil && len(parts) > 2 {
-			g.people.Invalidate(personKey{app, parts[2]})
+			g.people.drop(personKey{app, parts[2]})
 		}
 	case "login":
 		if len(parts) > 2 {
@@ -188,31 +198,56 @@ func (g *Gate) changedPerson(ctx context.Context, app, user string) {
 	}
 	for _, a := range apps {
 		key := personKey{a, user}
-		g.people.Invalidate(key)
+		g.people.drop(key)
 		recheck(ctx, g.sockets.matching(&key, func(*Socket) bool { return true }))
 	}
 }
 
 func (g *Gate) forgetAll() {
 	g.books.Connections.Forget()
-	g.people.InvalidateAll()
+	g.people.dropAll()
 	g.all.Add(1)
+}
+
+// endsAt takes note of when somebody has to be judged anew by the clock; the
+// zero time is never.
+func (g *Gate) endsAt(end time.Time) {
+	if end.IsZero() {
+		return
+	}
+	at := end.UnixNano()
+	for first := g.ending.Load(); (first == 0 || at < first) && !g.ending.CompareAndSwap(first, at); first = g.ending.Load() {
+	}
 }
 
 // recheckEnding cuts sockets whose rule ended by the clock: nothing is
 // written when that happens.
 func (g *Gate) recheckEnding(ctx context.Context) {
 	now := g.opt.Clock()
-	for key, p := range g.people.All() {
+	if first := g.ending.Load(); first == 0 || now.UnixNano() < first {
+		return
+	}
+	g.ending.Store(0) // before anybody is looked at: who is judged meanwhile sets it
+	for key, p := range g.people.all() {
 		over := false
-		p.entries.Range(func(_, x any) bool {
-			e := x.(*entry)
-			over = !e.ends.IsZero() && !now.Before(e.ends)
-			return !over
-		})
+		if s := p.entries.Load(); s != nil {
+			for _, e := range s.list {
+				switch {
+				case e.ends.IsZero():
+				case !now.Before(e.ends):
+					over = true
+				default:
+					g.endsAt(e.ends)
+				}
+			}
+		}
 		if over {
-			g.people.Invalidate(key)
+			g.people.drop(key)
 			recheck(ctx, g.sockets.matching(&key, func(*Socket) bool { return true }))
 		}
 	}
+	// Who was crowded out of memory and still has a request under way.
+	recheck(ctx, g.sockets.matching(nil, func(s *Socket) bool {
+		return s.User != "" && g.people.look(s.key()) == nil
+	}))
 }

@@ -57,6 +57,11 @@ func (h *heeded) Apply(ctx context.Context, b Batch) error {
 	return err
 }
 
+// Ranges is the store's own, at once where it can.
+func (h *heeded) Ranges(ctx context.Context, queries []Query) ([][]Entry, error) {
+	return Ranges(ctx, h.Store, queries...)
+}
+
 func (h *heeded) Trouble() (time.Time, error) {
 	if t := h.trouble.Load(); t != nil {
 		return t.since, t.err

@@ -199,6 +199,32 @@ func (s *Store) Range(ctx context.Context, q store.Query) (entries []store.Entry
 	return entries, nil
 }
 
+// Ranges returns the entries of several queries, all of one moment.
+func (s *Store) Ranges(ctx context.Context, queries []store.Query) (all [][]store.Entry, err error) {
+	for _, q := range queries {
+		if _, _, err := q.Span(); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	all = make([][]store.Entry, len(queries))
+	err = s.view(func(tx *bbolt.Tx) (err error) {
+		now := s.now()
+		for i, q := range queries {
+			if all[i], err = list(tx, q, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 // Watch sends each event whose key starts with prefix.
 func (s *Store) Watch(ctx context.Context, prefix string) (<-chan store.Event, error) {
 	return s.watches.Watch(ctx, prefix)

@@ -201,47 +201,6 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return []byte(v), nil
 }
 
-// Range returns the entries of a query in order.
-func (s *Store) Range(ctx context.Context, q store.Query) ([]store.Entry, error) {
-	from, to, err := q.Span()
-	if err := s.mayBegin(ctx, err); err != nil {
-		return nil, err
-	}
-	if from >= to {
-		return nil, nil
-	}
-	k := s.keys(store.Partition(q.Prefix))
-	flat, err := rangeScript.Run(ctx, s.client, []string{k.index, k.values, k.ends},
-		from, to, q.Max(), flag(q.Reverse), flag(q.KeysOnly)).StringSlice()
-	if err != nil {
-		return nil, s.explain("reading from", err)
-	}
-	width := 3
-	if q.KeysOnly {
-		width = 2
-	}
-	var entries []store.Entry
-	for ; len(flat) >= width; flat = flat[width:] {
-		ms, err := strconv.ParseInt(flat[1], 10, 64)
-		if err != nil {
-			return nil, s.explain("reading from", err)
-		}
-		e := store.Entry{Key: flat[0], TTL: time.Duration(ms) * time.Millisecond}
-		if !q.KeysOnly {
-			e.Value = []byte(flat[2])
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
-}
-
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // Apply carries a batch out, or returns store.ErrConflict and changes nothing.
 func (s *Store) Apply(ctx context.Context, b store.Batch) error {
 	if err := s.mayBegin(ctx, store.CheckBatch(b)); err != nil {

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a range is in byte order and inside its prefix", ranges},
 		{"a range goes on behind a key in both directions", pages},
 		{"a range over all depths is in byte order", depths},
+		{"several queries at once answer as one by one", several},
 		{"a batch whose checks hold is applied", checks},
 		{"a batch that conflicts leaves nothing behind", conflicts},
 		{"writes to one key happen in their order", sequence},
