@@ -67,21 +67,51 @@ if (form) {
   // After a move one stays in the column one moved from.
   show((document.querySelector("[data-toast]") && sessionStorage.getItem("cadenas-side")) || "out");
 
+  // Who drags one that is ticked drags all that are; another goes alone. A drag
+  // that ends nowhere leaves what was ticked.
+  let before = null;
   form.addEventListener("dragstart", (e) => {
     const box = e.target.closest?.(".entry")?.querySelector("input");
     if (!box) return;
-    box.checked = true;
+    const list = boxes(box.name);
+    before = list.filter((b) => b.checked);
+    if (!box.checked) for (const b of list) b.checked = b === box;
     count();
     e.dataTransfer.effectAllowed = "move";
     e.dataTransfer.setData("text/plain", box.name);
+    const n = list.filter((b) => b.checked).length;
+    if (n > 1) {
+      const badge = document.createElement("span");
+      badge.className = "drag-count";
+      badge.textContent = n.toLocaleString(document.documentElement.lang);
+      document.body.append(badge);
+      e.dataTransfer.setDragImage(badge, 12, 12);
+      setTimeout(() => badge.remove());
+    }
     form.dataset.dragging = box.name;
   });
-  form.addEventListener("dragend", () => { delete form.dataset.dragging; });
+  const dropped = (side) => form.dataset.dragging === other[side];
+  document.addEventListener("dragend", () => {
+    delete form.dataset.dragging;
+    delete form.dataset.over;
+    if (before) for (const b of [...boxes("in"), ...boxes("out")]) b.checked = before.includes(b);
+    before = null;
+    count();
+  });
   for (const section of form.querySelectorAll("[data-drop]")) {
-    section.addEventListener("dragover", (e) => { if (form.dataset.dragging === other[section.dataset.drop]) e.preventDefault(); });
-    section.addEventListener("drop", (e) => {
+    const side = section.dataset.drop;
+    section.addEventListener("dragover", (e) => {
+      if (!dropped(side)) return;
       e.preventDefault();
-      if (form.dataset.dragging === other[section.dataset.drop]) form.requestSubmit(mover(section.dataset.drop));
+      e.dataTransfer.dropEffect = "move";
+      form.dataset.over = side;
+    });
+    section.addEventListener("dragleave", (e) => { if (!section.contains(e.relatedTarget)) delete form.dataset.over; });
+    section.addEventListener("drop", (e) => {
+      if (!dropped(side)) return;
+      e.preventDefault();
+      before = null; // what moves stays ticked until the next page is there
+      form.requestSubmit(mover(side));
     });
   }
   document.addEventListener("live", count);

@@ -58,8 +58,8 @@ func TestTheWaitingRoomFollowsWhatHappens(t *testing.T) {
 	b.Await("the title to forget", `!document.title.startsWith("(")`)
 }
 
-func TestArrowsOnADesk(t *testing.T) {
-	s, address := serve(t, options{connections: 6})
+func TestArrowsAndDraggingOnADesk(t *testing.T) {
+	s, address := serve(t, options{connections: 40})
 	b := e2e.OpenBrowser(t, e2e.View{})
 	signIn(t, s, b, fixture.Marie.Email)
 	b.Open(address + "/columns?app=register")
@@ -79,6 +79,52 @@ func TestArrowsOnADesk(t *testing.T) {
 	b.Go(".toast button")
 	see(b, "Taken back.")
 	b.Await("all back", `document.querySelectorAll("input[name=in]").length === `+itoa(moved))
+	drag(b, address, moved)
+}
+
+// drag is the columns with the mouse alone: across, back, several, one beside
+// those that are ticked, nowhere, and more than ten, which are shown first.
+func drag(b *e2e.Browser, address string, inside int) {
+	b.Open(address + "/columns?app=register")
+	count := func(what string, n int) {
+		b.Await(what, `document.querySelectorAll("input[name=in]").length === `+itoa(n))
+	}
+	ticked := func(what, names string, n int) {
+		b.Await(what, `document.querySelectorAll("input[name=`+names+`]:checked").length === `+itoa(n))
+	}
+	b.Drag("#list-out .entry:nth-child(1)", "#h-in")
+	see(b, "1 connection authorised.")
+	count("one more on the right", inside+1)
+	b.Drag("#list-in .entry:nth-child(1)", "#h-out")
+	see(b, "1 connection withdrawn.")
+	count("it to be back on the left", inside)
+
+	b.Click("#list-in .entry:nth-child(1)")
+	b.Click("#list-in .entry:nth-child(2)")
+	b.Drag("#list-in .entry:nth-child(3)", "#h-in") // onto its own side: nothing moves
+	ticked("what was ticked to stay so", "in", 2)
+	count("nothing to have moved", inside)
+	// One beside those ticked goes alone, though the other column ends far above.
+	b.Drag("#list-in .entry:nth-child(30)", ".col-out")
+	see(b, "1 connection withdrawn.")
+	b.Go(".toast button")
+	see(b, "Taken back.")
+	count("it to be back on the right", inside)
+
+	b.Click("#list-out .entry:nth-child(1)")
+	b.Click("#list-out .entry:nth-child(2)")
+	b.Drag("#list-out .entry:nth-child(2)", "#h-in")
+	see(b, "2 connections authorised.")
+	count("two more on the right", inside+2)
+	b.Go(".toast button")
+	see(b, "Taken back.")
+	count("both to be back on the left", inside)
+
+	b.Click("input[data-all=in]")
+	ticked("all to be ticked", "in", inside)
+	b.Drag("#list-in .entry:nth-child(1)", "#h-out")
+	see(b, "Withdraw "+itoa(inside)+" connections?")
+	picture(b, "columns-dragged")
 }
 
 func TestColumnsWithAThumb(t *testing.T) {
