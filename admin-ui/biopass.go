@@ -39,10 +39,14 @@ type biopassCard struct {
 	Keys []keyLine
 	// Kept says that there is something to erase, On that a link makes sense.
 	Kept, On bool
+	// Href is the person's page, Token the forms' of this session: empty where
+	// nothing can be changed.
+	Href, Token string
 }
 
 // biopassKeyboard is one keyboard.
 type biopassKeyboard struct {
+	ID                 string
 	Icon, Name, Kind   string
 	Prints, Learnt     int
 	MadeWhen, UsedWhen string
@@ -69,6 +73,7 @@ func (v *visit) biopassCards(user string) ([]biopassCard, error) {
 		}
 		card := v.biopassCard(app, mode, a)
 		card.Keys = v.keyLines(keys, personHref(user)+"/biopass/passkey/")
+		card.Href, card.Token = personHref(user), v.session.Form
 		cards = append(cards, card)
 	}
 	return cards, nil
@@ -97,7 +102,7 @@ func (v *visit) biopassCard(app string, mode biopass.Mode, a biopass.Account) bi
 	}
 	for _, k := range a.Keyboards {
 		card.Keyboards = append(card.Keyboards, biopassKeyboard{
-			Icon: pages.DeviceIcon(string(k.Kind)), Name: lang.Inert(k.Name, 60), Kind: v.say.Kind(string(k.Kind)),
+			ID: k.ID, Icon: pages.DeviceIcon(string(k.Kind)), Name: lang.Inert(k.Name, 60), Kind: v.say.Kind(string(k.Kind)),
 			Prints: k.Prints, Learnt: k.Learnt, MadeWhen: v.say.When(k.Made, v.now), UsedWhen: v.say.When(k.Used, v.now),
 		})
 	}
@@ -164,44 +169,6 @@ func linkKeyboard(v *visit) error {
 		}.Encode(), "+", "%20")
 	}
 	return v.show(http.StatusOK, "biopass-link", page)
-}
-
-// biopassErasePage asks whether prints are to be erased.
-type biopassErasePage struct {
-	frame
-	Who, Href string
-	Card      biopassCard
-}
-
-// eraseTyping erases what is kept of a person's typing in one application. The
-// first press shows what goes; the second does it.
-func eraseTyping(v *visit) error {
-	user, app, err := v.biopassOf()
-	if err != nil {
-		return err
-	}
-	if v.r.PostFormValue("sure") == "" {
-		a, err := v.Biopass.Account(v.ctx(), app, user)
-		if err != nil {
-			return err
-		}
-		f, err := v.frame("people", []string{"person.css"}, nil)
-		if err != nil {
-			return err
-		}
-		u, err := v.Books.Users.Get(v.ctx(), user)
-		if err != nil {
-			return err
-		}
-		return v.show(http.StatusOK, "biopass-erase", biopassErasePage{
-			frame: f, Who: lang.Inert(called(u), 120), Href: personHref(user), Card: v.biopassCard(app, v.Biopass.Mode(app), a),
-		})
-	}
-	by := v.by()
-	if _, err := v.Biopass.Erase(v.ctx(), app, user, by.Who, by.Via); err != nil {
-		return err
-	}
-	return v.seeOther(personHref(user) + "?done=biopass.erased")
 }
 
 // typingExport is what is kept of a person in one application, in the words

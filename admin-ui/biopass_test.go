@@ -133,6 +133,51 @@ func TestAnAdminExportsAndErasesWhatBiopassKeeps(t *testing.T) {
 	}
 }
 
+func TestAnAdminRenamesAndErasesOneKeyboard(t *testing.T) {
+	h := buildTyping(t, fixture.Marie)
+	h.keep(h.plain("julie", "desk"))
+	h.types(0, "julie", "desk", biopass.WhyEnrol, 5)
+	kept := func() []biopass.AccountKeyboard {
+		t.Helper()
+		a, err := h.typing.Account(t.Context(), "register", "julie")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Keyboards
+	}
+	id := kept()[0].ID
+	b := h.signIn(fixture.Marie.Email)
+	if a := b.get("/people/julie"); !strings.Contains(a.body, `action="/people/julie/biopass/name"`) || !strings.Contains(a.body, `name="keyboard" value="`+id+`"`) {
+		t.Error("the page offers no other name")
+	}
+	if a := b.post("/people/julie/biopass/name", "application", "register", "keyboard", id, "name", "Front desk"); a.StatusCode != http.StatusSeeOther || kept()[0].Name != "Front desk" {
+		t.Errorf("renaming: %d %+v", a.StatusCode, kept())
+	}
+	if a := b.post("/people/julie/biopass/name", "application", "register", "keyboard", id, "name", " "); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, "A keyboard needs a name") {
+		t.Errorf("no name: %d", a.StatusCode)
+	}
+	b.get("/people/julie")
+	a := b.post("/people/julie/biopass/erase", "application", "register", "keyboard", id)
+	if !strings.Contains(a.body, "Front desk") || !strings.Contains(a.body, "It is the only one") || len(kept()) != 1 {
+		t.Errorf("it does not ask first: %d", a.StatusCode)
+	}
+	if a := b.post("/people/julie/biopass/erase", "application", "register", "keyboard", "none", "sure", "1"); a.StatusCode != http.StatusNotFound || len(kept()) != 1 {
+		t.Errorf("another keyboard: %d", a.StatusCode)
+	}
+	if a := b.post("/people/julie/biopass/erase", "application", "register", "keyboard", id, "sure", "1"); a.StatusCode != http.StatusSeeOther || len(kept()) != 0 {
+		t.Errorf("erasing: %d %+v", a.StatusCode, kept())
+	}
+	if k, err := h.typing.Account(t.Context(), "register", "julie"); err != nil || k.Consented.IsZero() {
+		t.Error("the consent went too")
+	}
+	a = b.get("/activity?q=julie")
+	for _, want := range []string{"erased a keyboard in Biopass of", "renamed a keyboard in Biopass of", "Front desk"} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the activity lacks %q", want)
+		}
+	}
+}
+
 func TestThreat_L23_AnAdminOfAnotherApplicationSeesNoPrints(t *testing.T) {
 	h := buildTyping(t, fixture.Marie, books.Admin{Email: "pay@lucioles.example", Name: "Payroll", Applications: []string{"pay"}})
 	one, two := h.plain("julie", "desk"), h.plain("julie", "desk")
@@ -146,7 +191,7 @@ func TestThreat_L23_AnAdminOfAnotherApplicationSeesNoPrints(t *testing.T) {
 	if a := b.get("/people/julie/biopass.json"); strings.TrimSpace(a.body) != "[]" {
 		t.Errorf("the export: %s", a.body)
 	}
-	for _, what := range []string{"link", "erase"} {
+	for _, what := range []string{"link", "erase", "name"} {
 		if a := b.post("/people/julie/biopass/"+what, "application", "register", "sure", "1"); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", what, a.StatusCode)
 		}

@@ -75,6 +75,7 @@ func (c *Console) table() *http.ServeMux {
 		"POST /people/{user}/edit":          editPerson,
 		"POST /people/{user}/biopass/link":  linkKeyboard,
 		"POST /people/{user}/biopass/erase": eraseTyping,
+		"POST /people/{user}/biopass/name":  renameKeyboard,
 
 		"POST /people/{user}/biopass/passkey/{id}/remove": removePersonsKey,
 

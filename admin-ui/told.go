@@ -175,7 +175,7 @@ func removePerson(v *visit) error {
 	}
 	if v.Biopass != nil {
 		for _, app := range v.Gate.Applications() {
-			if _, err := v.Biopass.Erase(v.ctx(), app, user, v.by().Who, v.by().Via); err != nil {
+			if _, err := v.Biopass.Erase(v.ctx(), app, user, v.note()); err != nil {
 				return err
 			}
 		}

@@ -228,12 +228,23 @@ func (b *Book) load(ctx context.Context, application, user string) (person, []by
 // update changes what is kept of a user, and counts as a use. Change returns
 // false to leave things as they are.
 func (b *Book) update(ctx context.Context, application, user string, change func(p *person) (bool, error)) (person, error) {
+	return b.write(ctx, application, user, func(p *person) (bool, []store.Write, error) {
+		ok, err := change(p)
+		p.Last = b.clock()
+		return ok, nil, err
+	})
+}
+
+// write changes what is kept of a user, together with the further writes that
+// change returns; false leaves things as they are. It is no use: what is kept
+// goes when it would have gone.
+func (b *Book) write(ctx context.Context, application, user string, change func(p *person) (bool, []store.Write, error)) (person, error) {
 	for range 8 {
 		p, before, err := b.load(ctx, application, user)
 		if err != nil {
 			return p, err
 		}
-		ok, err := change(&p)
+		ok, further, err := change(&p)
 		if err != nil || !ok {
 			return p, err
 		}
@@ -241,13 +252,12 @@ func (b *Book) update(ctx context.Context, application, user string, change func
 		if err != nil {
 			return p, err
 		}
-		p.Last = b.clock()
 		id := keys.opaque(application, user)
 		err = b.st.Apply(ctx, store.Batch{
 			Checks: []store.Check{{Key: personKey(application, id), Value: before}},
-			Writes: []store.Write{{
-				Key: personKey(application, id), Value: keys.print.Seal(nil, books.Encode(p), personPurpose, id), TTL: b.retain,
-			}},
+			Writes: append([]store.Write{{
+				Key: personKey(application, id), Value: keys.print.Seal(nil, books.Encode(p), personPurpose, id), TTL: b.retain - b.clock().Sub(p.Last),
+			}}, further...),
 		})
 		if err == nil {
 			return p, nil

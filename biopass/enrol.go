@@ -29,7 +29,7 @@ func (s *Service) Consent(ctx context.Context, e Errand, language, name string) 
 		return err
 	}
 	s.audit(ctx, e, "biopass.consent", map[string]string{"text": fmt.Sprint(ConsentVersion)})
-	name = lang.Inert(name, 60)
+	name = lang.Inert(name, MaxKeyboardName)
 	if name == "" {
 		name = keyboardName(lang.For(language), e.Device)
 	}
@@ -147,8 +147,8 @@ func (s *Service) Account(ctx context.Context, application, user string) (Accoun
 }
 
 // Erase forgets the prints, the consent and the passkeys of a user, and tells
-// whether there were any. By is who did it, for the audit.
-func (s *Service) Erase(ctx context.Context, application, user, by, via string) (bool, error) {
+// whether there were any. Note is who does it, for the audit.
+func (s *Service) Erase(ctx context.Context, application, user string, note books.Entry) (bool, error) {
 	found, err := s.book.erase(ctx, application, user)
 	if err != nil {
 		return found, err
@@ -157,9 +157,8 @@ func (s *Service) Erase(ctx context.Context, application, user, by, via string) 
 	if err != nil || (!found && keys == 0) {
 		return found || keys > 0, err
 	}
-	return true, s.conf.Books.Audit.Append(ctx, books.Entry{
-		At: s.conf.Clock(), Who: by, Via: via, What: "biopass.erase", Application: application, Subject: user,
-	})
+	note.At, note.What, note.Application, note.Subject = s.conf.Clock(), "biopass.erase", application, user
+	return true, s.conf.Books.Audit.Append(ctx, note)
 }
 
 // LinkLife is how long a link for another keyboard can be used.

@@ -74,6 +74,9 @@ type PrintsPage struct {
 	// Keys are the person's passkeys, AddKey says that they may add one.
 	Keys   []passkey.Passkey
 	AddKey bool
+	// Said is what was just done: "renamed", "erased" for one keyboard, "gone"
+	// for all that was kept. Another word says nothing.
+	Said string
 }
 
 type printsView struct {
@@ -82,12 +85,42 @@ type printsView struct {
 	Keys    []passkey.Passkey
 	AddKey  bool
 	Path    string
+	Said    string
 }
 
 // WritePrints answers with what is kept of a person.
 func WritePrints(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, p PrintsPage) error {
+	said := ""
+	if key := "biopass.prints.said." + p.Said; c.Has(key) {
+		said = c.Text(key)
+	}
 	return pageSet().Write(w, r, c, http.StatusOK, "prints", printsView{
 		Door:    pages.Door{Application: p.Application, Here: PrintsPath, Languages: p.Languages, Styles: []string{"biopass.css"}},
-		Account: p.Account, Keys: p.Keys, AddKey: p.AddKey, Path: PrintsPath,
+		Account: p.Account, Keys: p.Keys, AddKey: p.AddKey, Path: PrintsPath, Said: said,
+	})
+}
+
+// ErasePage asks once more before something is erased.
+type ErasePage struct {
+	Application string
+	Languages   []string
+	// Keyboard is what is to go; nil for all that is kept.
+	Keyboard *AccountKeyboard
+	// Last says that it is the only keyboard there is.
+	Last bool
+}
+
+type eraseView struct {
+	pages.Door
+	Keyboard *AccountKeyboard
+	Last     bool
+	Path     string
+}
+
+// WriteErase answers with the question.
+func WriteErase(w http.ResponseWriter, r *http.Request, c *lang.Catalogue, p ErasePage) error {
+	return pageSet().Write(w, r, c, http.StatusOK, "erase", eraseView{
+		Door:     pages.Door{Application: p.Application, Here: here(r), Languages: p.Languages, Styles: []string{"biopass.css"}},
+		Keyboard: p.Keyboard, Last: p.Last, Path: PrintsPath,
 	})
 }

@@ -126,7 +126,7 @@ func TestWhenAPasskeyIsNotTaken(t *testing.T) {
 			}
 		}, "refused"},
 		{"it was removed", func(s *scene) {
-			if _, err := s.Erase(t.Context(), shop, "julie", "marie", "console"); err != nil {
+			if _, err := s.Erase(t.Context(), shop, "julie", books.Entry{Who: "marie", Via: "console"}); err != nil {
 				t.Fatal(err)
 			}
 		}, "refused"},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/seal"
 	"github.com/cadenas-gateway/cadenas/store"
 )
@@ -73,13 +74,13 @@ func TestPrivacy(t *testing.T) {
 	if p, err := s.book.get(t.Context(), "other", "julie"); err != nil || p.ready() {
 		t.Errorf("another application knows her: %v", err)
 	}
-	if found, err := s.Erase(t.Context(), shop, "julie", "user:julie", "self"); !found || err != nil {
+	if found, err := s.Erase(t.Context(), shop, "julie", books.Entry{Who: "user:julie", Via: "gate"}); !found || err != nil {
 		t.Fatal(found, err)
 	}
 	if a, err := s.Account(t.Context(), shop, "julie"); err != nil || len(a.Keyboards) != 0 || !a.Consented.IsZero() {
 		t.Errorf("after the erasure: %+v %v", a, err)
 	}
-	if found, err := s.Erase(t.Context(), shop, "julie", "user:julie", "self"); found || err != nil {
+	if found, err := s.Erase(t.Context(), shop, "julie", books.Entry{Who: "user:julie", Via: "gate"}); found || err != nil {
 		t.Errorf("erased twice: %v %v", found, err)
 	}
 	s.enrols(typist, julie(WhyEnrol, "l2"))

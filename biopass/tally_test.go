@@ -3,6 +3,8 @@ package biopass
 import (
 	"testing"
 	"time"
+
+	"github.com/cadenas-gateway/cadenas/books"
 )
 
 func TestWhatCameOfTypingIsCounted(t *testing.T) {
@@ -24,7 +26,7 @@ func TestWhatCameOfTypingIsCounted(t *testing.T) {
 	if a.Forgotten != before.Forgotten {
 		t.Error("a stranger's failures prolong how long prints are kept")
 	}
-	if found, err := s.Erase(t.Context(), shop, "julie", "user:julie", "self"); !found || err != nil {
+	if found, err := s.Erase(t.Context(), shop, "julie", books.Entry{Who: "user:julie", Via: "gate"}); !found || err != nil {
 		t.Fatal(found, err)
 	}
 	if a, err := s.Account(t.Context(), shop, "julie"); err != nil || a.Kept() {

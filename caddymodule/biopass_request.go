@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -147,7 +146,7 @@ func (q *request) ownTyping() error {
 	switch q.r.URL.Path {
 	case biopass.LinkPath:
 		return q.ownLink()
-	case biopass.PrintsPath, biopass.PrintsPath + "/erase", biopass.PrintsPath + "/export":
+	case biopass.PrintsPath, biopass.PrintsPath + "/erase", biopass.PrintsPath + "/name", biopass.PrintsPath + "/export":
 		return q.ownPrints()
 	case biopass.PrintsPath + "/passkey", biopass.PrintsPath + "/passkey/remove":
 		return q.ownKeys()
@@ -212,46 +211,4 @@ func (q *request) ownLink() error {
 		return q.unavailable(err)
 	}
 	return biopass.WriteLink(q.w, q.r, c, page)
-}
-
-// ownPrints shows people what is kept of them, and erases it.
-func (q *request) ownPrints() error {
-	p, in, err := q.inside()
-	if err != nil {
-		return q.unavailable(err)
-	}
-	c := pages.Language(q.r, q.run.app.Languages)
-	if !in {
-		return biopass.WriteLink(q.w, q.r, c, biopass.LinkPage{Application: q.name, Languages: q.run.app.Languages, SignIn: "/", Prints: true})
-	}
-	service := q.run.biopass
-	if strings.HasSuffix(q.r.URL.Path, "/erase") {
-		if q.r.Method != http.MethodPost || http.NewCrossOriginProtection().Check(q.r) != nil {
-			return q.nothingHere()
-		}
-		if _, err := service.Erase(q.r.Context(), q.name, p.User, "user:"+p.User, "gate"); err != nil {
-			return q.unavailable(err)
-		}
-		http.Redirect(q.w, q.r, biopass.PrintsPath, http.StatusSeeOther)
-		return nil
-	}
-	a, err := q.run.keptOf(q.r.Context(), q.name, p.User)
-	if err != nil {
-		return q.unavailable(err)
-	}
-	if strings.HasSuffix(q.r.URL.Path, "/export") {
-		h := q.w.Header()
-		h.Set("Content-Type", "application/json")
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		return json.NewEncoder(q.w).Encode(a)
-	}
-	page := biopass.PrintsPage{Application: q.name, Languages: q.run.app.Languages, Account: a.Account}
-	if page.Keys, _, err = service.Keys(q.r.Context(), q.name, p.User); err != nil {
-		return q.unavailable(err)
-	}
-	if page.AddKey, err = service.MayAddKey(q.r.Context(), q.name, p.User, q.confirmed()); err != nil {
-		return q.unavailable(err)
-	}
-	return biopass.WritePrints(q.w, q.r, c, page)
 }

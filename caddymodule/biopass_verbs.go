@@ -36,16 +36,15 @@ var biopassSpec = spec{
 			},
 		},
 		{
-			use: "erase <user>", short: "Erase a user's prints, consent and passkeys", verb: "biopass-erase", args: []string{"user"},
+			use: "erase <user>", short: "Erase a user's prints, consent and passkeys, or one keyboard's prints", verb: "biopass-erase", args: []string{"user"},
+			flags: map[string]string{"keyboard": "Erase this keyboard's prints alone: its name, or its identifier"},
+			say:   sayErased,
+		},
+		{
+			use: "rename <user> <keyboard> <name>", short: "Rename a user's keyboard", verb: "biopass-rename", args: []string{"user", "keyboard", "name"},
 			say: func(w io.Writer, b json.RawMessage) error {
-				a, err := read[struct {
-					User   string
-					Erased []string
-				}](b)
-				if err == nil && len(a.Erased) == 0 {
-					return printed(w, nil, "Nothing was kept of %s.\n", a.User)
-				}
-				return printed(w, err, "Erased what was kept of %s: %s.\n", a.User, orNone(a.Erased))
+				a, err := read[renamedKeyboard](b)
+				return printed(w, err, "%s is called %s now.\n", a.Before, a.Keyboard)
 			},
 		},
 	},
@@ -120,7 +119,7 @@ func sayPrints(w io.Writer, b json.RawMessage) error {
 			return err
 		}
 		for _, k := range a.Keyboards {
-			if _, err := fmt.Fprintf(w, "  %s (%s): %d prints, last used %s\n", k.Name, k.Kind, k.Prints, stampOf(k.Used)); err != nil {
+			if _, err := fmt.Fprintf(w, "  keyboard %s: %s (%s), %d prints, last used %s\n", k.ID, k.Name, k.Kind, k.Prints, stampOf(k.Used)); err != nil {
 				return err
 			}
 		}
@@ -209,26 +208,4 @@ func (s *site) called(r *http.Request) {
 	if seen := s.seen.Load(); seen == nil || *seen != o {
 		s.seen.Store(&o)
 	}
-}
-
-func erasePrints(ctx context.Context, c *call) (any, error) {
-	user, err := c.typist()
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.apps(ctx)
-	if err != nil {
-		return nil, err
-	}
-	erased := []string{}
-	for _, app := range list {
-		found, err := c.biopass.Erase(ctx, app, user, c.by.Who, c.by.Via)
-		if err != nil {
-			return nil, err
-		}
-		if found {
-			erased = append(erased, app)
-		}
-	}
-	return map[string]any{"user": user, "erased": erased}, nil
 }

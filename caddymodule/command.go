@@ -140,8 +140,13 @@ func (s spec) run(cmd *cobra.Command, args []string) error {
 		words[s.args[i]] = a
 	}
 	for name := range s.flags {
-		if v, _ := cmd.Flags().GetString(name); v != "" {
+		v, _ := cmd.Flags().GetString(name)
+		if v != "" {
 			words[name] = v
+		} else if cmd.Flags().Changed(name) {
+			// A variable of a script that was not set: without the word, more
+			// would happen than was meant.
+			return exit(exitWords, fmt.Errorf("--%s is empty: leave it out, or say what it is", name))
 		}
 	}
 	for name := range s.bools {

@@ -15,7 +15,7 @@ var byVerb = map[string]string{
 	"/people": "user-add", "/people/{user}/treat": "user-treat", "/people/{user}/exempt": "user-exempt", "/people/{user}/pass": "pass",
 	"/people/{user}/edit": "user-edit", "/people/{user}/remove": "user-remove",
 	"/people/{user}/devices/{device}/name": "devices-name", "/people/{user}/devices/{device}/forget": "devices-forget",
-	"/people/{user}/biopass/link": "biopass-link", "/people/{user}/biopass/erase": "biopass-erase",
+	"/people/{user}/biopass/link": "biopass-link", "/people/{user}/biopass/erase": "biopass-erase", "/people/{user}/biopass/name": "biopass-rename",
 	"/people/{user}/biopass/passkey/{id}/remove": "biopass-passkey-remove",
 	"/account/told": "admins-edit", "/account/test": "notify-test", "/settings/backup": "backup",
 	"/devices/{device}/name": "devices-name", "/devices/{device}/allow": "devices-allow", "/devices/{device}/forget": "devices-forget",

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 
+	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 )
 
@@ -41,7 +42,7 @@ func (run *running) removePerson(ctx context.Context, user string, by gate.By) e
 		if run.biopass == nil {
 			break
 		}
-		if _, err := run.biopass.Erase(ctx, app, user, by.Who, by.Via); err != nil {
+		if _, err := run.biopass.Erase(ctx, app, user, books.Entry{Who: by.Who, From: by.From, Via: by.Via}); err != nil {
 			return err
 		}
 	}

@@ -101,7 +101,7 @@ func TestEveryStateOfBiopassIsLookedAt(t *testing.T) {
 			desk.Go("form[action$='/decline'] button")
 			desk.SeeText(Accounts[p.account].Name) // it goes on by itself
 			desk.Open(g.Site.URL("/.cadenas/biopass/prints"))
-			desk.See("form[action$='/erase']")
+			desk.See("div.row > form[action$='/erase']")
 			desk.looked("state-prints")
 
 			// A touch screen without keys.

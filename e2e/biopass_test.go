@@ -228,10 +228,32 @@ func TestBiopassAtEachSignInAnotherKeyboardAndErasure(t *testing.T) {
 	desk.Fits()
 	desk.Axe("prints")
 	desk.Shot("prints")
-	var kept []struct{ Keyboards []struct{ Prints int } }
-	if err := json.Unmarshal([]byte(g.Must("biopass", "julie", "--json")), &kept); err != nil || len(kept) != 1 || len(kept[0].Keyboards) != 2 {
-		t.Errorf("%v %+v", err, kept)
+	var kept []struct {
+		Keyboards []struct {
+			ID     string
+			Prints int
+		}
 	}
+	if err := json.Unmarshal([]byte(g.Must("biopass", "julie", "--json")), &kept); err != nil || len(kept) != 1 || len(kept[0].Keyboards) != 2 {
+		t.Fatalf("%v %+v", err, kept)
+	}
+
+	// One of them gets a name and goes, alone; then all of it.
+	desk.Click(".kept details summary")
+	desk.Go("form[action$='/name'] button")
+	desk.SeeText("The keyboard has its new name.")
+	g.Must("biopass", "rename", "julie", kept[0].Keyboards[1].ID, "Second")
+	g.Must("biopass", "erase", "julie", "--keyboard", "second")
+	desk.Open(g.Site.URL("/.cadenas/biopass/prints/erase?keyboard=" + kept[0].Keyboards[0].ID))
+	desk.SeeText("It is the only one")
+	desk.Fits()
+	desk.Axe("erase a keyboard")
+	desk.Shot("erase")
+	desk.Go("form[action$='/erase'] button")
+	desk.SeeText("That keyboard is erased.")
+	desk.SeeText("No prints are kept, only that you agreed")
+	desk.Go("form[action$='/erase'] button")
+	desk.SeeText("Erase all that Biopass keeps of you?")
 	desk.Go("form[action$='/erase'] button")
 	desk.SeeText("Nothing is kept.")
 
