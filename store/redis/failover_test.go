@@ -69,6 +69,7 @@ func sentinels(t *testing.T, master *server) (urls []string) {
 }
 
 func TestSentinelsNameTheNewMasterAfterAKill(t *testing.T) {
+	t.Parallel()
 	master, _ := pair(t)
 	urls := sentinels(t, master)
 	o := redis.Options{Prefix: fresh()}
@@ -126,6 +127,7 @@ func cluster(t *testing.T) []*server {
 }
 
 func TestAClusterIsAStoreAndSurvivesFailovers(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t)
 	t.Run("it is a store", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store {
@@ -206,6 +208,7 @@ func holders(t *testing.T, nodes []*server, prefix string) (master, replica *ser
 // A failover forgets what the replica had not got. Whoever had seen it is
 // told, however quiet it is afterwards.
 func TestAFailoverThatLosesWritesIsAGap(t *testing.T) {
+	t.Parallel()
 	for name, after := range map[string]func(t *testing.T, st store.Store){
 		"and nothing is written afterwards": func(*testing.T, store.Store) {},
 		"and others are written instead": func(t *testing.T, st store.Store) {
@@ -213,6 +216,7 @@ func TestAFailoverThatLosesWritesIsAGap(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			master, replica := pair(t)
 			urls := sentinels(t, master)
 			st := open(t, redis.Options{Prefix: fresh()}, urls...)

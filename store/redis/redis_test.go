@@ -23,6 +23,7 @@ var prefixes atomic.Int64
 func fresh() string { return fmt.Sprintf("test%d", prefixes.Add(1)) }
 
 func TestRedisIsAStore(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	storetest.Run(t, func(t *testing.T) store.Store {
 		return open(t, redis.Options{Prefix: fresh()}, s.url())
@@ -30,6 +31,7 @@ func TestRedisIsAStore(t *testing.T) {
 }
 
 func TestTwoInstancesShareAStore(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	storetest.RunShared(t, func(t *testing.T) (one, other store.Store) {
 		o := redis.Options{Prefix: fresh()}
@@ -38,6 +40,7 @@ func TestTwoInstancesShareAStore(t *testing.T) {
 }
 
 func TestAStoreIsReachedBySocketPasswordAndTLS(t *testing.T) {
+	t.Parallel()
 	dir := folder(t)
 	certificate(t, pathIn(dir, "cert.pem"), pathIn(dir, "key.pem"))
 	tlsPort := freePort(t)
@@ -131,6 +134,7 @@ func TestURLs(t *testing.T) {
 }
 
 func TestDangerousSettingsAreSaid(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	st := open(t, redis.Options{}, s.url())
 	if w := st.Warnings(t.Context()); len(w) != 1 || !strings.Contains(w[0], "appendonly") {
@@ -144,6 +148,7 @@ func TestDangerousSettingsAreSaid(t *testing.T) {
 }
 
 func TestABatchWhoseAnswerWasLostIsAppliedOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	way := pave(t, address(s.port))
 	o := redis.Options{Prefix: fresh()}
@@ -186,6 +191,7 @@ func TestABatchWhoseAnswerWasLostIsAppliedOnce(t *testing.T) {
 }
 
 func TestAnInstanceThatWasCutOffResumesWithoutAGap(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	way := pave(t, address(s.port))
 	o := redis.Options{Prefix: fresh()}
@@ -222,6 +228,7 @@ func TestAnInstanceThatWasCutOffResumesWithoutAGap(t *testing.T) {
 }
 
 func TestAnInstanceThatMissedEventsIsTold(t *testing.T) {
+	t.Parallel()
 	for name, miss := range map[string]func(t *testing.T, s *server, near store.Store){
 		"because they were trimmed": func(t *testing.T, s *server, near store.Store) {
 			for i := range 1000 {
@@ -244,6 +251,7 @@ func TestAnInstanceThatMissedEventsIsTold(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := start(t)
 			way := pave(t, address(s.port))
 			o := redis.Options{Prefix: fresh(), Length: 100}
@@ -271,6 +279,7 @@ func TestAnInstanceThatMissedEventsIsTold(t *testing.T) {
 }
 
 func TestKill9LosesNothingWhenTheServerSyncsEachWrite(t *testing.T) {
+	t.Parallel()
 	s := start(t, "--appendonly", "yes", "--appendfsync", "always")
 	o := redis.Options{Prefix: fresh()}
 	st := open(t, o, s.url())
@@ -291,6 +300,7 @@ func TestKill9LosesNothingWhenTheServerSyncsEachWrite(t *testing.T) {
 }
 
 func TestExpiredKeysLeaveTheServerWithLaterWrites(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	st := open(t, redis.Options{Prefix: "sweep"}, s.url())
 	var b store.Batch
@@ -315,6 +325,7 @@ func TestExpiredKeysLeaveTheServerWithLaterWrites(t *testing.T) {
 }
 
 func TestOldEventsLeaveTheServer(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	st := open(t, redis.Options{Prefix: "old", Keep: time.Millisecond}, s.url())
 	events := watching(t, st, "app/")

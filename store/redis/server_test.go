@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"io"
 	"math/big"
@@ -27,6 +28,16 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/store/redis"
 )
+
+// TestMain runs the tests beside each other, whatever the number of processors:
+// they wait for servers to miss each other and to vote, and compute little.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // patience is how long a test waits for a server to do something.
 const patience = 30 * time.Second
