@@ -14,7 +14,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/cadenas-gateway/cadenas/access"
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/biopass"
@@ -141,15 +140,8 @@ func (run *running) approvalsConfig() approvals.Config {
 			return approvals.Application{Name: id}
 		},
 		Console: a.Console, Languages: a.Languages, ClientIP: clientIP, Notifiers: notifiers, Counted: countNotice, Log: a.log, Expiry: time.Duration(a.RequestsExpire),
-		Instance: instance, Alone: alone(a.store), Judge: run.judge,
+		Instance: instance, Alone: alone(a.store), Judge: run.state.gate.Anew,
 	}
-}
-
-// judge is the gate's verdict on a visit as the store has it now: the gate may
-// hear of a write after who asks.
-func (run *running) judge(ctx context.Context, v access.Visit) (access.Verdict, error) {
-	run.state.gate.Forget(v.Application, v.User)
-	return run.state.gate.Explain(ctx, v, gate.Circumstance{})
 }
 
 // admins returns all admins: the configuration's and the console's.

@@ -8,6 +8,7 @@ import (
 // Whatever lets somebody in answers their request: here a rule, written on the
 // command line while they wait. They are in without signing in again.
 func TestWhoeverARuleLetsInIsInWithoutSigningInAgain(t *testing.T) {
+	t.Parallel()
 	g, _ := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	b := OpenBrowser(t, View{Size: Phone, Language: "fr"})
 	signIn(b, g.Site, 1)
@@ -29,6 +30,7 @@ func TestWhoeverARuleLetsInIsInWithoutSigningInAgain(t *testing.T) {
 // A console that no site serves is refused, with what to write, and what runs
 // goes on.
 func TestAConsoleThatNoSiteServesIsRefused(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	before := g.Text(GateOptions{NoMail: true})
 	err := g.TryReload(strings.Replace(before, "cadenas_console", "respond nothing", 1))

@@ -15,6 +15,7 @@ func behindCaddy(t *testing.T, a App) Site {
 }
 
 func TestApplicationsTellARightPasswordFromAWrongOne(t *testing.T) {
+	t.Parallel()
 	for _, a := range Apps() {
 		t.Run(a.Name(), func(t *testing.T) {
 			site := behindCaddy(t, a)
@@ -48,6 +49,7 @@ func TestApplicationsTellARightPasswordFromAWrongOne(t *testing.T) {
 }
 
 func TestAdminerAnswersTheSameToAnyPassword(t *testing.T) {
+	t.Parallel()
 	a := &Adminer{}
 	site := behindCaddy(t, a)
 	c := NewClient(t)
@@ -61,6 +63,7 @@ func TestAdminerAnswersTheSameToAnyPassword(t *testing.T) {
 }
 
 func TestDokuWikiTakesTheSessionOfAWrongPasswordAway(t *testing.T) {
+	t.Parallel()
 	a := DokuWiki{}
 	site := behindCaddy(t, a)
 	wrong := a.SignIn(NewClient(t), site, "julie", "no")

@@ -53,6 +53,7 @@ func (b *Browser) named(user string) {
 // Where a header names people no sign-in is watched: enrolment stands before
 // their first page that is let in, and four words before what is new.
 func TestBiopassEnrolsWhomAHeaderNames(t *testing.T) {
+	t.Parallel()
 	owner, _ := twoTypists(t)
 	g := StartGate(t, &told{}, asksBiopass("factors_header X-Factors\n"))
 	desk := OpenBrowser(t, View{})
@@ -115,6 +116,7 @@ func TestBiopassEnrolsWhomAHeaderNames(t *testing.T) {
 // window, and the application opens, or is signed into once more where it
 // hands out a token.
 func TestBiopassAtEachSignInByScript(t *testing.T) {
+	t.Parallel()
 	owner, _ := twoTypists(t)
 	for _, kind := range []app.Login{app.JSON, app.Token} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -223,6 +225,7 @@ func (p *policed) Write(b []byte) (int, error) {
 // page's own policy; a page whose policy would not show it is left alone, and
 // a real browser complains about neither.
 func TestB1_TheLoginPageBearsTheMarkWithinItsOwnPolicy(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, policy string
 		language     string

@@ -12,6 +12,7 @@ import (
 // owner, since keys sent by a test have no rhythm of hers, and the page says
 // so. BIOPASS_FILM names the file to write.
 func TestAFilmOfFourWordsBeingTyped(t *testing.T) {
+	t.Parallel()
 	owner, _ := twoTypists(t)
 	g := StartGate(t, &Demo{}, asksBiopass(""))
 	desk := julieIsKnown(g, View{})

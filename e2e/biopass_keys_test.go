@@ -47,6 +47,7 @@ func (b *Browser) wordsAsked() []string {
 // The page's own script, with real key events: a line typed wrong and put
 // right is taken, the next pin is up; words that are pasted are not.
 func TestThePageReadsRealKeys(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, asksBiopass(""))
 	desk := julieIsKnown(g, View{Motion: true})
 	desk.signsOut()

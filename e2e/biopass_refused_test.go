@@ -17,6 +17,7 @@ import (
 // What no hand typed is refused by the endpoint, across the wire, whatever the
 // page's own script would have let through; none of it lets anybody in.
 func TestThreat_L27_WhatNoHandTypedIsRefusedAcrossTheWire(t *testing.T) {
+	t.Parallel()
 	owner, _ := twoTypists(t)
 	o := asksBiopass("")
 	o.Cadenas = "biopass {\nattempts 20\n}"
@@ -148,6 +149,7 @@ func inTheRhythmOf(other, own []biopass.Seen) []biopass.Seen {
 // What the page itself sees at once, with real events of a real browser: text
 // that no key brought, an input method, a key that a script made.
 func TestThreat_L27_ThePageSeesAtOnceWhatIsNoTyping(t *testing.T) {
+	t.Parallel()
 	owner, _ := twoTypists(t)
 	g := StartGate(t, &Demo{}, asksBiopass(""))
 	desk := julieIsKnown(g, View{})

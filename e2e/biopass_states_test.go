@@ -33,6 +33,7 @@ func (b *Browser) coarsens() {
 // says stands in the tests of the package, that it is there, fits and can be
 // read by everybody stands here.
 func TestEveryStateOfBiopassIsLookedAt(t *testing.T) {
+	t.Parallel()
 	owner, stranger := twoTypists(t)
 	o := asksBiopass("biopass required\n")
 	o.Cadenas = "biopass {\nafter_failures lock\n}"

@@ -72,6 +72,7 @@ func julieIsKnown(g *Gate, view View) *Browser {
 // The way through: enrolment at the first allowed sign-in, a match on another
 // browser, and no match three times.
 func TestBiopassFromEnrolmentToAMatchAndToNone(t *testing.T) {
+	t.Parallel()
 	owner, stranger := twoTypists(t)
 	g := StartGate(t, &Demo{}, asksBiopass(""))
 	desk := julieIsKnown(g, View{})
@@ -147,6 +148,7 @@ func TestBiopassFromEnrolmentToAMatchAndToNone(t *testing.T) {
 
 // After three failures the account is locked, where the configuration says so.
 func TestBiopassLocksAfterThreeFailures(t *testing.T) {
+	t.Parallel()
 	owner, stranger := twoTypists(t)
 	o := asksBiopass("")
 	o.Cadenas = "biopass {\nafter_failures lock\n}"
@@ -179,6 +181,7 @@ func TestBiopassLocksAfterThreeFailures(t *testing.T) {
 // Each sign-in, a second keyboard by an admin's link, what is kept, and its
 // end.
 func TestBiopassAtEachSignInAnotherKeyboardAndErasure(t *testing.T) {
+	t.Parallel()
 	owner, stranger := twoTypists(t)
 	o := GateOptions{NoMail: true, Site: "biopass always\n"}
 	g := StartGate(t, &Demo{}, o)
@@ -270,6 +273,7 @@ func TestBiopassAtEachSignInAnotherKeyboardAndErasure(t *testing.T) {
 
 // On a phone there is nothing to type, and no dead end.
 func TestOnAPhoneBiopassLeadsToAnApproval(t *testing.T) {
+	t.Parallel()
 	g, _ := known(t, &Demo{}, asksBiopass("biopass required\n"), 1)
 	phone := OpenBrowser(t, View{Size: Phone, Language: "fr"})
 	signIn(phone, g.Site, 1)
@@ -280,6 +284,7 @@ func TestOnAPhoneBiopassLeadsToAnApproval(t *testing.T) {
 
 // A trial records, and begins again.
 func TestABiopassTrialBeginsAgain(t *testing.T) {
+	t.Parallel()
 	owner, stranger := twoTypists(t)
 	o := asksBiopass("factors_header X-Factors\n")
 	o.Cadenas = "biopass {\ntrial\nafter_failures lock\n}"
@@ -290,16 +295,19 @@ func TestABiopassTrialBeginsAgain(t *testing.T) {
 	signIn(b, g.Site, 1)
 	b.typing("trial")
 	for n := range 4 {
-		if got := b.types(stranger); got != "again" {
+		if got := b.types(stranger); got != "again" && got != "more" {
 			t.Fatalf("try %d: %s", n+1, got)
 		}
 	}
 	if out := g.Must("activity", "--json"); !strings.Contains(out, "biopass.trial") {
 		t.Error("nothing was recorded")
 	}
-	b.types(owner)
-	if got := b.types(owner); got != "done" && got != "" {
-		t.Fatal(got)
+	state := "again"
+	for tries := 0; tries < 6 && (state == "again" || state == "more"); tries++ {
+		state = b.types(owner)
+	}
+	if state != "done" && state != "" {
+		t.Fatalf("the owner is told %q", state)
 	}
 	b.Reload()
 	b.SeeText("Julie Tremblay")

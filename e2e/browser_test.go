@@ -12,6 +12,7 @@ import (
 )
 
 func TestAPersonSignsInAtTheDemonstration(t *testing.T) {
+	t.Parallel()
 	site := behindCaddy(t, &Demo{})
 	for _, view := range []View{{Size: Phone, Language: "fr", Dark: true}, {Size: Desk, Language: "en"}} {
 		t.Run(view.Name(), func(t *testing.T) {
@@ -39,6 +40,7 @@ func TestAPersonSignsInAtTheDemonstration(t *testing.T) {
 }
 
 func TestAScriptSignsInWithJSONAndWithAToken(t *testing.T) {
+	t.Parallel()
 	for _, login := range []app.Login{app.JSON, app.Token} {
 		t.Run(string(login), func(t *testing.T) {
 			site := behindCaddy(t, &Demo{app.Options{Login: login}})
@@ -61,6 +63,7 @@ func TestAScriptSignsInWithJSONAndWithAToken(t *testing.T) {
 }
 
 func TestTwoProfilesAreTwoDevicesAndTwoTabsAreOne(t *testing.T) {
+	t.Parallel()
 	site := behindCaddy(t, &Demo{})
 	b := OpenBrowser(t, View{})
 	b.Open(site.URL("/login"))
@@ -102,6 +105,7 @@ func complaining(t *testing.T, policy, page string) *Browser {
 }
 
 func TestWhatTheBrowserComplainsOfIsFound(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ policy, page, found string }{
 		"an inline script under a strict policy": {"default-src 'none'; img-src data:", "<script>1</script>", "Content-Security-Policy"},
 		"an exception nobody caught":             {"", "<script>throw new Error('oops')</script>", "oops"},
@@ -124,6 +128,7 @@ func TestWhatTheBrowserComplainsOfIsFound(t *testing.T) {
 }
 
 func TestAWaitingPagesOwn403IsNoComplaint(t *testing.T) {
+	t.Parallel()
 	b := complaining(t, "default-src 'none'; img-src data:", "")
 	if found := b.Problems(); len(found) != 0 {
 		t.Errorf("found %q", found)

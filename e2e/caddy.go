@@ -232,6 +232,28 @@ func (c *Caddy) cmd(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// TLSOf is TLS once a site serves its certificate, which is made after the
+// start.
+func (c *Caddy) TLSOf(s Site) *tls.Config {
+	c.t.Helper()
+	var trust *tls.Config
+	Eventually(c.t, func() error {
+		if _, err := os.Stat(filepath.Join(c.Data, "pki", "authorities", "local", "root.crt")); err != nil {
+			return err
+		}
+		trust = c.TLS()
+		ours := trust.Clone()
+		ours.ServerName = s.Name
+		dialer := &tls.Dialer{Config: ours}
+		socket, err := dialer.DialContext(c.t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
+		if err != nil {
+			return err
+		}
+		return socket.Close()
+	})
+	return trust
+}
+
 // TLS is what a client needs to trust the Caddy's own authority, where a
 // site has `tls internal`.
 func (c *Caddy) TLS() *tls.Config {

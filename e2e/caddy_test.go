@@ -14,6 +14,7 @@ import (
 )
 
 func TestCaddyStartsReloadsDiesAndComesBack(t *testing.T) {
+	t.Parallel()
 	site := NewSite(t, "app.localhost")
 	says := func(word string) string { return fmt.Sprintf("%s {\n\trespond %q\n}\n", site, word) }
 	c := StartCaddy(t, says("one"))
@@ -47,6 +48,7 @@ func TestCaddyStartsReloadsDiesAndComesBack(t *testing.T) {
 }
 
 func TestACaddyfileThatIsRefusedIsAnError(t *testing.T) {
+	t.Parallel()
 	c := NewCaddy(t, "http://app.localhost:1 {\n\tnonsense\n}\n")
 	if err := c.TryStart(); err == nil {
 		t.Error("it started")
@@ -57,6 +59,7 @@ func TestACaddyfileThatIsRefusedIsAnError(t *testing.T) {
 }
 
 func TestClientsComeFromWhereTheySay(t *testing.T) {
+	t.Parallel()
 	site := NewSite(t, "app.localhost")
 	StartCaddy(t, fmt.Sprintf("%s {\n\trespond \"{client_ip} {header.User-Agent}\"\n}\n", site))
 	c := NewClient(t)
@@ -73,19 +76,17 @@ func TestClientsComeFromWhereTheySay(t *testing.T) {
 }
 
 func TestClientsSpeakHTTPSToCaddysOwnAuthority(t *testing.T) {
+	t.Parallel()
 	site := NewSite(t, "app.localhost")
 	site.Scheme = "https"
 	c := StartCaddy(t, fmt.Sprintf("{\n\tskip_install_trust\n\tauto_https disable_redirects\n}\n%s {\n\ttls internal\n\trespond ok\n}\n", site))
 	client := NewClient(t)
-	Eventually(t, func() error { // the certificate is made after the start
-		_, err := os.Stat(filepath.Join(c.Data, "certificates", "local", "app.localhost", "app.localhost.crt"))
-		return err
-	})
-	client.TLS = c.TLS()
+	client.TLS = c.TLSOf(site)
 	client.Open(site.URL("/")).Expect(200)
 }
 
 func TestCookiesOfASecureContextStayOnLoopback(t *testing.T) {
+	t.Parallel()
 	site := NewSite(t, "app.localhost")
 	StartCaddy(t, fmt.Sprintf("%s {\n\theader Set-Cookie \"__Host-x=1; Path=/; Secure; HttpOnly\"\n\trespond {http.request.cookie.__Host-x}\n}\n", site))
 	c, thief := NewClient(t), NewClient(t)
@@ -100,6 +101,7 @@ func TestCookiesOfASecureContextStayOnLoopback(t *testing.T) {
 }
 
 func TestStreamsOfTheDemonstrationPassPlainCaddy(t *testing.T) {
+	t.Parallel()
 	demo := &Demo{Options: app.Options{}}
 	site := behindCaddy(t, demo)
 	c := NewClient(t)

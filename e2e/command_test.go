@@ -12,6 +12,7 @@ import (
 // What an operator types, right and wrong: what they are told, the exit code,
 // and what the log keeps.
 func TestTheCommandLineSaysWhatItDidAndWhatWasWrong(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	g.ClosePadlock()
 	for _, c := range []struct {
@@ -76,6 +77,7 @@ func TestTheCommandLineSaysWhatItDidAndWhatWasWrong(t *testing.T) {
 
 // X15: people, admins, devices and places, as the console's rooms keep them.
 func TestTheCommandLineDoesWhatTheRoomsDo(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	c, demo := NewClient(t), &Demo{}
 	demo.SignIn(c, g.Site, Accounts[1].User, Accounts[1].Password)

@@ -87,6 +87,7 @@ func (g *Gate) tell(verb string, words map[string]string) (answer []byte, status
 // X12: kill -9 at any moment, under load, takes back nothing that was said:
 // no request, no grant, no held answer, no padlock, no mail.
 func TestCrash_NothingThatWasSaidIsTakenBack(t *testing.T) {
+	t.Parallel()
 	const rounds, perRound, password = 5, 3, "maple-window-17"
 	var accounts []app.Account
 	for i := range rounds * perRound {
@@ -266,6 +267,7 @@ func TestCrash_NothingThatWasSaidIsTakenBack(t *testing.T) {
 // X12: a reload drops no request, whatever is under way; a configuration can
 // be validated beside the running server.
 func TestCrash_AReloadDropsNoRequest(t *testing.T) {
+	t.Parallel()
 	slow := http.NewServeMux()
 	slow.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {

@@ -15,6 +15,7 @@ func plainCaddy(t *testing.T) *Caddy {
 }
 
 func TestTheExampleCaddyfileIsValidAndFormatted(t *testing.T) {
+	t.Parallel()
 	root, err := moduleDir()
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +35,7 @@ var fence = regexp.MustCompile("(?s)```\n(.*?)```")
 // Each block of the README that is a Caddyfile must adapt: what a person
 // copies works.
 func TestTheReadmesCaddyfilesAdapt(t *testing.T) {
+	t.Parallel()
 	root, err := moduleDir()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 // comes in, what an admin changes is refused in words, and all goes on by
 // itself when there is room.
 func TestThreat_L21_AFullDiskLetsNobodyNewIn(t *testing.T) {
+	t.Parallel()
 	disk := NewSmallDisk(t, 2<<20)
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true, Cadenas: "store bolt " + disk.Dir + "/cadenas.db"}, disk.On())
 	demo, password := g.App, Accounts[1].Password
@@ -84,6 +85,7 @@ func TestThreat_L21_AFullDiskLetsNobodyNewIn(t *testing.T) {
 
 // Starts that cannot be say why, and what to do.
 func TestAStoreThatCannotBeUsedIsToldAtTheStart(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	file := filepath.Join(g.Data, "cadenas", "cadenas.db")
 	o := GateOptions{NoMail: true, Cadenas: "store bolt " + file}

@@ -116,6 +116,7 @@ func TestInstances_WhicheverIsAskedTheyAreOneGate(t *testing.T) {
 
 // B8, X10: the words that one instance gave are typed at another one.
 func TestInstances_BiopassBegunOnOneEndsOnAnother(t *testing.T) {
+	t.Parallel()
 	owner, _ := twoTypists(t)
 	redis := StartRedis(t)
 	o := together(redis, "60s")

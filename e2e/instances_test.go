@@ -141,6 +141,7 @@ func (g *Gate) ruled() map[string]bool {
 // no grant is lost, requests under way end well, and the log says for how long
 // nothing could be written.
 func TestInstances_AFailoverOfSentinelsIsNoticedByNobodyWhoIsKnown(t *testing.T) {
+	t.Parallel()
 	s := StartSentinels(t)
 	survive(t, threeGates(t, on(s.URLs)), func() (back func()) {
 		dead := s.Master()
@@ -156,6 +157,7 @@ func TestInstances_AFailoverOfSentinelsIsNoticedByNobodyWhoIsKnown(t *testing.T)
 // The same on a cluster of six, of which the node dies that keeps the
 // application.
 func TestInstances_AFailoverInAClusterIsNoticedByNobodyWhoIsKnown(t *testing.T) {
+	t.Parallel()
 	c := StartRedisCluster(t)
 	survive(t, threeGates(t, on(c.URLs)), func() (back func()) {
 		dead := c.Holder("attendance")

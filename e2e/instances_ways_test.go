@@ -20,6 +20,7 @@ import (
 // more than the documentation says: what the Caddyfile names is one store, and
 // no log has the password.
 func TestInstances_ByTLSAndByASocketAsAUserOfFewRights(t *testing.T) {
+	t.Parallel()
 	ca := NewAuthority(t)
 	dir, err := os.MkdirTemp("", "r") // a socket's path is short
 	if err != nil {
@@ -79,6 +80,7 @@ func TestInstances_ByTLSAndByASocketAsAUserOfFewRights(t *testing.T) {
 // misread has used the store. Who starts is refused in words; who is at work
 // closes.
 func TestInstances_AStoreOfAVersionTooNewIsRefused(t *testing.T) {
+	t.Parallel()
 	server := StartRedis(t)
 	o := together(server, "60s")
 	o.NoMail = true

@@ -38,6 +38,7 @@ func refusedByTheGate(t *testing.T, a App, got *Answer) {
 // The login story: X1 to X3 against every application, as it comes from its
 // package.
 func TestEveryApplicationsLoginIsLearntHeldAndReleased(t *testing.T) {
+	t.Parallel()
 	password := Accounts[1].Password
 	for _, a := range Apps() {
 		t.Run(a.Name(), func(t *testing.T) {

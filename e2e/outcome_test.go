@@ -8,6 +8,7 @@ import (
 // The waiting page without script: it reloads itself, and a button fetches
 // what was held.
 func TestWithoutScriptTheWaitingPageReloadsItself(t *testing.T) {
+	t.Parallel()
 	g, _ := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	b := OpenBrowser(t, View{Size: Phone, Language: "fr", NoScript: true})
 	signIn(b, g.Site, 1)
@@ -26,6 +27,7 @@ func TestWithoutScriptTheWaitingPageReloadsItself(t *testing.T) {
 // Refusing is as easy as authorising, and the outcome is told to the one who
 // waits, with the approver's word.
 func TestSomebodyIsRefusedFromTheMail(t *testing.T) {
+	t.Parallel()
 	g, _ := known(t, &Demo{}, GateOptions{}, 1)
 	for _, view := range []View{{Size: Phone, Language: "fr", Dark: true}, {Size: Desk, Language: "en"}} {
 		t.Run(view.Name(), func(t *testing.T) {
@@ -66,6 +68,7 @@ func TestSomebodyIsRefusedFromTheMail(t *testing.T) {
 
 // A second admin who comes later sees who decided.
 func TestASecondAdminSeesWhoDecided(t *testing.T) {
+	t.Parallel()
 	g, _ := known(t, &Demo{}, GateOptions{}, 1)
 	stranger := NewClient(t)
 	page := stranger.Waiting(g.App.SignIn(stranger, g.Site, "julie", Accounts[1].Password))

@@ -45,6 +45,7 @@ func (g *Gate) keptKeys(user string) []adminPasskey {
 // offered a passkey, and on a device that nobody knows it opens what would
 // have waited for an admin. Locked, or without it, she waits.
 func TestAPersonOnATouchScreenConfirmsWithAPasskey(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, asksPasskey("optional", ""))
 	b := OpenBrowser(t, View{Size: Phone, Language: "fr"})
 	_ = b.Authenticator()
@@ -123,6 +124,7 @@ func TestAPersonOnATouchScreenConfirmsWithAPasskey(t *testing.T) {
 // A passkey is the person's in that application alone, answers once, and only
 // the device that came to confirm can use its challenge.
 func TestAPersonsPasskeyIsTheirsAlone(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, asksPasskey("always", ""))
 	b := OpenBrowser(t, View{})
 	_ = b.Authenticator()

@@ -54,6 +54,7 @@ func (g *Gate) passkeys(admin string) []adminPasskey {
 // An admin, also one whom the Caddyfile names, adds a passkey, signs out and
 // comes back in with it, names it anew and removes it; then it opens nothing.
 func TestAnAdminSignsInWithAPasskey(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{})
 	b := OpenBrowser(t, View{})
 	b.WithoutList()
@@ -109,6 +110,7 @@ func TestAnAdminSignsInWithAPasskey(t *testing.T) {
 
 // What the browser itself lists at the e-mail field opens the console too.
 func TestAPasskeyFromTheBrowsersOwnList(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	b := OpenBrowser(t, View{Language: "fr", Size: Phone})
 	_ = b.Authenticator()
@@ -124,6 +126,7 @@ func TestAPasskeyFromTheBrowsersOwnList(t *testing.T) {
 // With script off the door says that the link is the way, and shows no button
 // that would do nothing.
 func TestWithoutScriptTheLinkIsTheWay(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{})
 	c := NewClient(t)
 	page := c.Visit(g.Console.URL("/sign-in")).Expect(http.StatusOK).Text()
@@ -160,6 +163,7 @@ func answerTo(b *Browser, options []byte) string {
 // L27 for passkeys: an answer counts once, for this origin, with the person
 // verified, and a copied passkey is seen.
 func TestAPasskeysAnswerCountsOnceAndHereOnly(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	b := OpenBrowser(t, View{})
 	b.WithoutList()
@@ -252,6 +256,7 @@ func TestAPasskeysAnswerCountsOnceAndHereOnly(t *testing.T) {
 // X11: a challenge made on one instance is answered on another, counts once on
 // all of them, and what is removed on one opens nothing on any.
 func TestInstances_APasskeyAskedForOnOneIsAnsweredOnAnother(t *testing.T) {
+	t.Parallel()
 	redis := StartRedis(t)
 	o := together(redis, "60s")
 	o.NoMail = true

@@ -108,6 +108,7 @@ func deliverUntil(b *Browser, site Site, data string, want int) []shown {
 // first attempt shows there who, what and where, and it vanishes when
 // somebody decided.
 func TestAPushSaysWhoWhatAndWhereAndOpensTheRequest(t *testing.T) {
+	t.Parallel()
 	ca := NewAuthority(t)
 	push := StartPushService(t, ca)
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true, Cadenas: "notify web_push ops@example.com {\ninside\n}"}, Trusting(ca))

@@ -252,6 +252,7 @@ func TestThreat_L21_WithoutRedisTheKnownGoOnForASetTime(t *testing.T) {
 
 // A store moves from a file to Redis and back, and people stay in.
 func TestAStoreMovesFromAFileToRedisAndBack(t *testing.T) {
+	t.Parallel()
 	redis := StartRedis(t)
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true})
 	demo := g.App

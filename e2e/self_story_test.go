@@ -10,6 +10,7 @@ import (
 // text and lets themself in with it; their later new connections are asked
 // about by mail. In both languages.
 func TestAnAdminLetsThemselfInByTextAndLaterByMail(t *testing.T) {
+	t.Parallel()
 	for _, view := range []View{{Size: Phone, Language: "fr"}, {Size: Desk}} {
 		t.Run(view.Name(), func(t *testing.T) {
 			ca := NewAuthority(t)
@@ -99,6 +100,7 @@ func TestAnAdminLetsThemselfInByTextAndLaterByMail(t *testing.T) {
 // A text whose number Twilio does not take: the mail comes at once and says
 // why, and so does the command line.
 func TestANumberThatTwilioRefusesIsMadeUpForByMail(t *testing.T) {
+	t.Parallel()
 	ca := NewAuthority(t)
 	mail, sms := StartMail(t, ca), StartTwilio(t, ca)
 	sms.Fail(21211)
@@ -130,6 +132,7 @@ func TestANumberThatTwilioRefusesIsMadeUpForByMail(t *testing.T) {
 // signature. The mail comes then, the console and the command line know; who
 // signs with another token says nothing.
 func TestATextThatNeverArrivesIsMadeUpForByMail(t *testing.T) {
+	t.Parallel()
 	const mobile = "+15145550100"
 	ca := NewAuthority(t)
 	mail, sms := StartMail(t, ca), StartTwilio(t, ca)

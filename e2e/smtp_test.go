@@ -44,6 +44,7 @@ func send(t *testing.T, m *MailServer, ca *Authority, to string) error {
 }
 
 func TestTheMailServerTakesAMailOverSTARTTLSAndAUTH(t *testing.T) {
+	t.Parallel()
 	ca := NewAuthority(t)
 	m := StartMail(t, ca)
 	if err := send(t, m, ca, "marie@example.com"); err != nil {
@@ -65,6 +66,7 @@ func TestTheMailServerTakesAMailOverSTARTTLSAndAUTH(t *testing.T) {
 }
 
 func TestTheMailServerRefusesAStrangerAndAWrongAuthority(t *testing.T) {
+	t.Parallel()
 	ca := NewAuthority(t)
 	m := StartMail(t, ca)
 	if err := send(t, m, NewAuthority(t), "marie@example.com"); err == nil {
@@ -80,6 +82,7 @@ func TestTheMailServerRefusesAStrangerAndAWrongAuthority(t *testing.T) {
 }
 
 func TestTheMailServerGoesAwayAndComesBack(t *testing.T) {
+	t.Parallel()
 	ca := NewAuthority(t)
 	m := StartMail(t, ca)
 	m.Refuse(1, 451)

@@ -12,6 +12,7 @@ import (
 
 // X12: a power cut between the asking and the answer, and another after it.
 func TestARequestAGrantAndAMailOutliveKill9(t *testing.T) {
+	t.Parallel()
 	g, c := known(t, &Demo{}, GateOptions{}, 1)
 	g.Mail.Close() // the mail cannot go yet
 	stranger := NewClient(t)
@@ -49,6 +50,7 @@ func TestARequestAGrantAndAMailOutliveKill9(t *testing.T) {
 }
 
 func TestAReloadInTheMiddleLosesNothing(t *testing.T) {
+	t.Parallel()
 	g, c := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	stranger := NewClient(t)
 	held := g.App.SignIn(stranger, g.Site, "julie", Accounts[1].Password)
@@ -72,6 +74,7 @@ func TestAReloadInTheMiddleLosesNothing(t *testing.T) {
 
 // Threat L26: no password in the log at any level, in the store, in a notice.
 func TestThreat_L26_NoPasswordIsLeftAnywhere(t *testing.T) {
+	t.Parallel()
 	right, wrong := Accounts[1].Password, "a-wrong-guess-8842"
 	for _, a := range []App{&Demo{}, NodeRED{}, DokuWiki{}} {
 		t.Run(a.Name(), func(t *testing.T) {
@@ -122,6 +125,7 @@ func TestThreat_L26_NoPasswordIsLeftAnywhere(t *testing.T) {
 
 // X17: the gate can be taken away, and nobody is signed out.
 func TestDrainedSessionsGoOnWithoutTheGate(t *testing.T) {
+	t.Parallel()
 	g, c := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	stamped := c.Cookie(g.Site.URL("/"), "sid")
 	if !strings.Contains(stamped, "~") {

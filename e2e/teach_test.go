@@ -116,6 +116,7 @@ func keptNowhere(t *testing.T, g *Gate, texts ...string) {
 // The whole lesson by command line, against every application as it comes
 // from its package; then the padlock closes over what was taught.
 func TestEveryApplicationsLoginCanBeTaught(t *testing.T) {
+	t.Parallel()
 	for _, a := range Apps() {
 		t.Run(a.Name(), func(t *testing.T) {
 			g := StartGate(t, unknown{a}, GateOptions{NoMail: true})
@@ -186,6 +187,7 @@ func TestEveryApplicationsLoginCanBeTaught(t *testing.T) {
 
 // What was taught outlives the process, and the Caddyfile wins over it.
 func TestATaughtLoginStaysUntilTheCaddyfileSaysSomething(t *testing.T) {
+	t.Parallel()
 	a := &Demo{}
 	g := StartGate(t, unknown{a}, GateOptions{NoMail: true})
 	g.Must("login", "preset", "grafana", "--keep", "--app", g.Name)
@@ -214,6 +216,7 @@ func TestATaughtLoginStaysUntilTheCaddyfileSaysSomething(t *testing.T) {
 
 // The presets of the applications that run here.
 func TestPresetsHoldForTheApplicationsThatRunHere(t *testing.T) {
+	t.Parallel()
 	for preset, a := range map[string]App{"dokuwiki": DokuWiki{}, "adminer-sqlite": &Adminer{}, "node-red": NodeRED{}} {
 		t.Run(preset, func(t *testing.T) {
 			g := StartGate(t, unknown{a}, GateOptions{NoMail: true})
@@ -225,6 +228,7 @@ func TestPresetsHoldForTheApplicationsThatRunHere(t *testing.T) {
 
 // The wizard, as Marie uses it: French, on a phone and at a desk, two tabs.
 func TestALoginIsTaughtInTheConsole(t *testing.T) {
+	t.Parallel()
 	for _, view := range []View{{Size: Phone, Language: "fr-CA", Dark: true}, {Size: Desk, Language: "fr-CA"}} {
 		t.Run(view.Name(), func(t *testing.T) {
 			g := StartGate(t, unknown{&Demo{}}, GateOptions{NoMail: true})
@@ -304,6 +308,7 @@ func TestALoginIsTaughtInTheConsole(t *testing.T) {
 // A wiki posts everything to one path: a long page passes with the padlock
 // closed, and a login that stands behind one does not (L26).
 func TestThreat_L26_ALongPageOfAWikiPassesAndALoginBehindItDoesNot(t *testing.T) {
+	t.Parallel()
 	a := DokuWiki{}
 	g := StartGate(t, a, GateOptions{NoMail: true})
 	julie := NewClient(t)

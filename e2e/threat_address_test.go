@@ -33,6 +33,7 @@ func speakFrom(t testing.TB, from string, port int, text string) (*Answer, error
 // nothing that the client wrote. Real is 203.0.113.7, which the proxy wrote;
 // what the client writes claims to be 198.51.100.66, a named network too.
 func TestThreat_L3_TheAddressIsNeverTheClientsToChoose(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	none, one, two := NewSite(t, "app.localhost"), NewSite(t, "app.localhost"), NewSite(t, "app.localhost")
 	servers := func(site Site, trusted string) string {
@@ -130,6 +131,7 @@ func TestThreat_L3_TheAddressIsNeverTheClientsToChoose(t *testing.T) {
 
 // L3: what makes an address the client's to choose is said at the start.
 func TestThreat_L3_ALooseTrustIsSaidLoudly(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct {
 		what, servers, want string
 	}{

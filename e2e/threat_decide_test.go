@@ -33,6 +33,7 @@ func (g *Gate) entries() (all []struct {
 // L10: scanners of mail look at links, and press what is on the page; some of
 // them in a browser. Nothing they do decides.
 func TestThreat_L10_LookingAtALinkAndPressingItsButtonsDecideNothing(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{Site: "padlock closed"})
 	_, page, first := g.wait("julie", Accounts[1].Password)
 	link := linkTo(t, g, "paul@example.com", 0)
@@ -124,6 +125,7 @@ func TestThreat_L10_LookingAtALinkAndPressingItsButtonsDecideNothing(t *testing.
 // L24: nobody approves their own request from the device that waits, and the
 // audit names who did approve.
 func TestThreat_L24_NobodyLetsThemselfInWithoutTheChannelThePolicyNames(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{Site: "padlock closed\nself off"})
 	marie, page, request := g.wait("marie", Accounts[0].Password)
 	others := linkTo(t, g, "paul@example.com", 0)
@@ -177,6 +179,7 @@ func sheetOf(action, token string) sheet { return sheet{Action: action}.with("to
 // L24 and C9: an admin whom the policy lets do it uses their own mail, which
 // is the second channel; the audit says so.
 func TestThreat_L24_AnAdminsOwnMailIsTheSecondChannelWhereItIsNamed(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{Site: "padlock closed\nself mail"})
 	_, page, _ := g.wait("marie", Accounts[0].Password)
 	own := linkTo(t, g, "marie@example.com", 0)

@@ -28,6 +28,7 @@ func odd(chance *rand.Rand) string {
 // L4: no surprise in a request becomes an allowance. Nobody is known here, so
 // nothing may reach the backend with somebody's right.
 func TestThreat_L4_NoSurpriseBecomesAnAllowance(t *testing.T) {
+	t.Parallel()
 	const session = "goodsession0123456789" // what the backend takes for somebody's
 	backend := record(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(fmt.Sprint(r.Header["Cookie"], r.Header["Authorization"], r.Header["X-Auth-Token"], r.Trailer, r.URL), session) || r.Header.Get("X-Who") != "" {
@@ -144,6 +145,7 @@ func TestThreat_L4_NoSurpriseBecomesAnAllowance(t *testing.T) {
 // L4: a store that is taken away under the running gate, and a geo file that
 // breaks, let nobody in.
 func TestThreat_L4_WhatBreaksUnderneathLetsNobodyIn(t *testing.T) {
+	t.Parallel()
 	geo := filepath.Join(t.TempDir(), "geo.mmdb")
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test-City", IncludeReservedNetworks: true, RecordSize: 28})
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +57,7 @@ func aliases(name string) map[string]string {
 // L1 and L2: the backend sees our identity and no other, however the client
 // writes the header.
 func TestThreat_L1_TheBackendSeesOnlyOurHeaders(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	login := site.As("login.localhost")
@@ -139,6 +138,7 @@ func TestThreat_L1_TheBackendSeesOnlyOurHeaders(t *testing.T) {
 
 // L1: where a header is believed as it comes, two of them are nobody's.
 func TestThreat_L1_TwoValuesOfATrustedHeaderAreRefused(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	StartCaddy(t, fmt.Sprintf("{\nauto_https off\n}\n%s {\ncadenas {\nidentity header Remote-User\npadlock closed\n}\nreverse_proxy %s\n}", site, backend.Address))
@@ -165,6 +165,7 @@ func TestThreat_L1_TwoValuesOfATrustedHeaderAreRefused(t *testing.T) {
 
 // L1 over HTTP/2, whose headers are all lower case and take another way in.
 func TestThreat_L1_AliasesAreStrippedOverHTTP2(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	site.Scheme = "https"
@@ -222,12 +223,8 @@ func TestThreat_L1_AliasesAreStrippedOverHTTP2(t *testing.T) {
 // http2Client speaks HTTP/2 to a site with Caddy's own certificate.
 func http2Client(t *testing.T, c *Caddy, site Site) *http.Client {
 	t.Helper()
-	Eventually(t, func() error {
-		_, err := os.Stat(filepath.Join(c.Data, "certificates", "local", site.Name, site.Name+".crt"))
-		return err
-	})
 	resolve := NewClient(t)
-	transport := &http.Transport{DialContext: resolve.dial, TLSClientConfig: c.TLS(), ForceAttemptHTTP2: true, DisableCompression: true}
+	transport := &http.Transport{DialContext: resolve.dial, TLSClientConfig: c.TLSOf(site), ForceAttemptHTTP2: true, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
@@ -235,6 +232,7 @@ func http2Client(t *testing.T, c *Caddy, site Site) *http.Client {
 // L9: our cookies never reach the backend, and the backend cannot set them:
 // not in an answer, not in a 103, not in a 101.
 func TestThreat_L9_ABackendNeitherSeesNorSetsOurCookies(t *testing.T) {
+	t.Parallel()
 	backend := record(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, name := range []string{"__Host-cadenas", "cadenas", "__Secure-cadenas", "CADENAS", " cadenas", "__host-Cadenas", "cadenas_wait", "__Host-cadenas_wait"} {
 			w.Header().Add("Set-Cookie", name+"=planted; Path=/")

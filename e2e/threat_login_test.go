@@ -122,6 +122,7 @@ func chunked(body string) string {
 // reaches the backend byte for byte, with the padlock open and closed, and
 // the user is learnt.
 func TestThreat_L26_ALoginReachesTheBackendByteForByte(t *testing.T) {
+	t.Parallel()
 	const form = "application/x-www-form-urlencoded"
 	multi, multipartBody := parts([2]string{"user", "julieNN"}, [2]string{"password", "maple & window=17%"}, [2]string{"empty", ""})
 	long := strings.Repeat("x", 200_000)
@@ -271,6 +272,7 @@ func post(t *testing.T, site Site, head []string, body string, expect bool) *Ans
 // L26: what cannot be read is no login to the gate. With the padlock open it
 // passes byte for byte; closed it is refused, and never reaches the backend.
 func TestThreat_L26_AnUnreadableLoginPassesOpenAndIsRefusedClosed(t *testing.T) {
+	t.Parallel()
 	huge := "user=julie&password=" + strings.Repeat("x", 1<<20)
 	multi, multipartBody := parts([2]string{"user", "julie"})
 	cases := []struct {
@@ -337,6 +339,7 @@ func TestThreat_L26_AnUnreadableLoginPassesOpenAndIsRefusedClosed(t *testing.T) 
 // L26: whoever hangs up in the middle of a login leaves no session behind
 // that is signed in.
 func TestThreat_L26_AnAbortedLoginLeavesNobodySignedIn(t *testing.T) {
+	t.Parallel()
 	for _, keep := range []bool{false, true} {
 		t.Run(fmt.Sprintf("keeps its session %v", keep), func(t *testing.T) {
 			backend := newDoorman(t)
@@ -401,6 +404,7 @@ func TestThreat_L26_AnAbortedLoginLeavesNobodySignedIn(t *testing.T) {
 // L26: a password is nowhere: not in the log, however much it says, not in
 // the store, a mail, a page, an export or a backup.
 func TestThreat_L26_APasswordIsNowhere(t *testing.T) {
+	t.Parallel()
 	const right, wrong, typo = "correct-horse-7f3a91", "battery-staple-5c20de", "unreadable-secret-88be12"
 	demo := &Demo{Options: app.Options{Accounts: []app.Account{{User: "julie", Name: "Julie", Password: right}, {User: "marie", Name: "Marie", Password: right}}}}
 	g := StartGate(t, demo, GateOptions{Global: "debug\nlog {\nlevel DEBUG\n}\nlog requests {\nlevel DEBUG\n}\nservers {\ntrace\n}"})

@@ -82,6 +82,7 @@ func (g *greedy) write(w http.ResponseWriter, s stored) {
 // L19: pages of ours are never taken for content, and never kept by a shared
 // cache, however greedy; nor is a device's cookie.
 func TestThreat_L19_OurPagesAreNeitherContentNorCached(t *testing.T) {
+	t.Parallel()
 	// A backend that says nothing of caching, and shows who asks.
 	backend := record(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"content"`)
@@ -156,6 +157,7 @@ func TestThreat_L19_OurPagesAreNeitherContentNorCached(t *testing.T) {
 // people and problem+json for all else; conditions and ranges do not make it
 // 304 or 206.
 func TestThreat_L19_ARefusalIsOneWhateverIsAsked(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"in place", "on the gate's host"} {
 		t.Run(place, func(t *testing.T) {
 			backend := record(t, nil)

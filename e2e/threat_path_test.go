@@ -146,6 +146,7 @@ func outside(target string) (string, bool) {
 // however anybody reads it. The visitor is nobody the gate lets in, so what
 // reaches the backend was judged exempt.
 func TestThreat_L5_NoReadingOfAnExemptPathIsAProtectedOne(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	StartCaddy(t, fmt.Sprintf(`{
@@ -223,6 +224,7 @@ func (p *pipe) ask(text string) (*Answer, error) {
 
 // L7: nothing that a client can add changes the decision.
 func TestThreat_L7_NoHeaderQueryOrMethodChangesTheDecision(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	form := site.As("form.localhost")
@@ -335,6 +337,7 @@ func TestThreat_L7_NoHeaderQueryOrMethodChangesTheDecision(t *testing.T) {
 // L6: the host that is judged is the host that is meant: whatever is written
 // as the host leads to a site that guards, or to none.
 func TestThreat_L6_NoSpellingOfTheHostGoesRoundTheGate(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	open := site.As("open.localhost")
@@ -409,6 +412,7 @@ func TestThreat_L6_NoSpellingOfTheHostGoesRoundTheGate(t *testing.T) {
 
 // L6 over TLS: a name asked for in the handshake opens no other site.
 func TestThreat_L6_TheNameInTheHandshakeOpensNoOtherSite(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	site.Scheme = "https"

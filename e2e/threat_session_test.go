@@ -138,6 +138,7 @@ var consoleDoors = []struct{ method, path string }{
 // L8: with a sign-in that is not finished, every other door acts as if nobody
 // had signed in at all: the application's, our own paths, the console's.
 func TestThreat_L8_AWaitingSignInOpensNoOtherDoor(t *testing.T) {
+	t.Parallel()
 	for _, options := range []app.Options{{}, {KeepSession: true}} {
 		t.Run(fmt.Sprintf("keeps its session %v", options.KeepSession), func(t *testing.T) {
 			demo := &spied{Demo: Demo{Options: options}}
@@ -227,6 +228,7 @@ func TestThreat_L8_AWaitingSignInOpensNoOtherDoor(t *testing.T) {
 // L9: a session that somebody planted gains nothing when the one it was
 // planted on signs in and is approved.
 func TestThreat_L9_APlantedSessionGainsNothing(t *testing.T) {
+	t.Parallel()
 	for _, options := range []app.Options{{}, {KeepSession: true}} {
 		for _, padlock := range []string{"open", "closed"} {
 			t.Run(fmt.Sprintf("keeps its session %v, padlock %s", options.KeepSession, padlock), func(t *testing.T) {
@@ -259,6 +261,7 @@ func TestThreat_L9_APlantedSessionGainsNothing(t *testing.T) {
 
 // L9 and X3: of two cookies of one name each is judged by its seal.
 func TestThreat_L9_OfTwoCookiesEachIsJudgedByItsSeal(t *testing.T) {
+	t.Parallel()
 	demo := &spied{}
 	g := StartGate(t, demo, GateOptions{NoMail: true, Site: "padlock closed"})
 	julie, thief := NewClient(t), NewClient(t)
@@ -334,6 +337,7 @@ func TestThreat_L9_OfTwoCookiesEachIsJudgedByItsSeal(t *testing.T) {
 // L9: the names and attributes of our cookie, and its rotation at an approval
 // and at a change of user: what was planted before is an old generation then.
 func TestThreat_L9_OurCookieIsTheHostsOwnAndRotates(t *testing.T) {
+	t.Parallel()
 	demo := &spied{}
 	g := StartGate(t, demo, GateOptions{NoMail: true, Site: "padlock closed"})
 	c := NewClient(t)

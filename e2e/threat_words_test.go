@@ -14,6 +14,7 @@ import (
 // note) is never expanded, rendered or run: not in the log, on pages, in
 // mails, in exports, towards the backend.
 func TestThreat_L14_WhatStrangersWriteIsInertEverywhere(t *testing.T) {
+	t.Parallel()
 	const canary = "expanded-by-somebody"
 	secret := t.TempDir() + "/secret"
 	writeFile(t, secret, canary)
@@ -149,6 +150,7 @@ func TestThreat_L14_WhatStrangersWriteIsInertEverywhere(t *testing.T) {
 // L25: names that look alike are not alike, and what cannot be told apart is
 // refused at the edge.
 func TestThreat_L25_NamesThatLookAlikeAreNotAlike(t *testing.T) {
+	t.Parallel()
 	backend := record(t, nil)
 	site := NewSite(t, "app.localhost")
 	console := site.As("console.localhost")

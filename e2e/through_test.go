@@ -56,6 +56,7 @@ func memory(t *testing.T, pid int) int64 {
 }
 
 func TestALargeUploadStreamsThroughInConstantMemory(t *testing.T) {
+	t.Parallel()
 	const size = 2 << 30
 	g, c := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	before := memory(t, g.process.cmd.Process.Pid)
@@ -73,6 +74,7 @@ func TestALargeUploadStreamsThroughInConstantMemory(t *testing.T) {
 }
 
 func TestRangesComeThroughTheGate(t *testing.T) {
+	t.Parallel()
 	g, c := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	r := c.Request(http.MethodGet, g.Site.URL("/download?size=8000000000"), nil)
 	r.Header.Set("Range", "bytes=7999999990-")
@@ -83,6 +85,7 @@ func TestRangesComeThroughTheGate(t *testing.T) {
 }
 
 func TestAnswersAreCompressedBehindTheGate(t *testing.T) {
+	t.Parallel()
 	a := &Demo{}
 	site := NewSite(t, "app.localhost")
 	backend := a.Start(t)
@@ -155,6 +158,7 @@ func TestStreamsRunThroughTheGateAndALockCutsThem(t *testing.T) {
 
 // X9: what cannot show a page gets 403 and problem+json.
 func TestWhatCannotShowAPageIsToldInJSON(t *testing.T) {
+	t.Parallel()
 	g, stopped := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	g.Must("rules", "add", "--app", g.Name, "--user", "julie", "--kind", "computer", "--effect", "refuse",
 		"--place", "name=Office", "--browser", "family=Chrome platform=Linux")
@@ -194,6 +198,7 @@ func TestWhatCannotShowAPageIsToldInJSON(t *testing.T) {
 
 // An upload is what it was.
 func TestAnUploadIsTheSameOnBothSides(t *testing.T) {
+	t.Parallel()
 	g, c := known(t, &Demo{}, GateOptions{NoMail: true}, 1)
 	body := make([]byte, 3<<20)
 	for i := range body {

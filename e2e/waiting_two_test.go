@@ -9,6 +9,7 @@ import (
 // Of two devices that wait, each sees its own number there, whatever address
 // it opens.
 func TestThreat_L8_OnTheGatesHostEachDeviceSeesItsOwnNumber(t *testing.T) {
+	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true, Site: "padlock closed"})
 	julie, first, _ := g.wait("julie", Accounts[1].Password)
 	samuel, second, _ := g.wait("samuel", Accounts[2].Password)

@@ -92,9 +92,8 @@ func startTwins(t *testing.T, how string) *twins {
 	}
 	if tls != "" {
 		for _, site := range []string{"bare", "open", "known"} {
-			http2Client(t, c, tw.bare.As(site+".localhost"))
+			transport.TLSClientConfig = c.TLSOf(tw.bare.As(site + ".localhost"))
 		}
-		transport.TLSClientConfig = c.TLS()
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	tw.client = &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -258,6 +257,7 @@ func differences(bare, gated outcome) (all []string) {
 }
 
 func TestWire_TheGateChangesNothingForThoseItLetsIn(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"http, HTTP/1.1", "https, HTTP/2", "h2c"} {
 		t.Run(how, func(t *testing.T) {
 			tw := startTwins(t, how)
@@ -349,6 +349,7 @@ func TestWire_TheGateChangesNothingForThoseItLetsIn(t *testing.T) {
 
 // What no client library sends: old versions, odd framing, pipelines.
 func TestWire_OddRequestsAreAsWithoutTheGate(t *testing.T) {
+	t.Parallel()
 	tw := startTwins(t, "http, HTTP/1.1")
 	head := func(site Site, line string, headers ...string) string {
 		return say(line, site.host(), append(headers, "X-Who: "+tw.who, "User-Agent: "+ChromeLinux)...)
@@ -430,6 +431,7 @@ func TestWire_OddRequestsAreAsWithoutTheGate(t *testing.T) {
 
 // Streams come as they are sent, and sockets carry what they are given.
 func TestWire_StreamsAndSocketsPassAtOnce(t *testing.T) {
+	t.Parallel()
 	step := make(chan struct{})
 	backend := record(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/socket" {

@@ -119,6 +119,37 @@ func TestKnownConnectionsGoOnWithoutTheStoreForASetTime(t *testing.T) {
 	}
 }
 
+// Whoever knows a person's password can wait in their name, and is judged anew
+// at each write: that must not take the person out of memory.
+func TestSomebodyWhoWaitsDoesNotMakeTheKnownDependOnTheStore(t *testing.T) {
+	far := &distant{Store: memory.New()}
+	defer far.Close() //nolint:errcheck // memory
+	b := books.New(far)
+	g := New(b, Options{Away: time.Minute})
+	closed := true
+	g.Configure(Application{Name: "app", Pinned: &closed})
+	rule := access.Rule{ID: "r1", Application: "app", User: "marie", Device: "d1", Effect: access.Allow}
+	if err := far.Apply(t.Context(), store.Batch{Writes: b.Rules.Put(rule)}); err != nil {
+		t.Fatal(err)
+	}
+	known := access.Visit{User: "marie", Application: "app", Device: access.Device{ID: "d1"}}
+	waits := access.Visit{User: "marie", Application: "app", Device: access.Device{ID: "d2"}}
+	if got, err := g.Check(t.Context(), known, Circumstance{}); err != nil || got.Answer != access.LetIn {
+		t.Fatalf("the known device: %s %v", got.Answer, err)
+	}
+	if got, err := g.Anew(t.Context(), waits); err != nil || got.Answer == access.LetIn {
+		t.Fatalf("the other device: %s %v", got.Answer, err)
+	}
+	far.Heard()
+	far.gone = true
+	if got, err := g.Anew(t.Context(), waits); !errors.Is(err, errGone) || got.Answer == access.LetIn {
+		t.Errorf("the other device, without the store: %s %v", got.Answer, err)
+	}
+	if got, err := g.Check(t.Context(), known, Circumstance{}); err != nil || got.Answer != access.LetIn {
+		t.Errorf("the known device, without the store: %s %v", got.Answer, err)
+	}
+}
+
 func TestAGateThatIsShutLetsNobodyInAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		far := &distant{Store: memory.New()}

@@ -79,6 +79,18 @@ func (g *Gate) Explain(ctx context.Context, v access.Visit, c Circumstance) (acc
 	return verdictOf(g.checkOf(ctx, &person{key: personKey{v.Application, v.User}}, v, c))
 }
 
+// Anew gives the verdict on a visit as the store has it now, for whoever asks
+// before the gate has heard of a write. Where it lets in, the next check of
+// the person reads the store too; else what is in memory stays: somebody who
+// waits must not make the known person depend on a store that goes away.
+func (g *Gate) Anew(ctx context.Context, v access.Visit) (access.Verdict, error) {
+	verdict, err := g.Explain(ctx, v, Circumstance{})
+	if err == nil && verdict.Answer == access.LetIn {
+		g.Forget(v.Application, v.User)
+	}
+	return verdict, err
+}
+
 // verdictOf is the verdict of an entry; an error is never an allowance.
 func verdictOf(e *entry, err error) (access.Verdict, error) {
 	if err != nil {

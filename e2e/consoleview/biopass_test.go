@@ -9,6 +9,7 @@ import (
 
 // What Biopass keeps of a person, the link for another keyboard, and erasing.
 func TestBiopassOnThePageOfAPerson(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 20})
 	for _, view := range look() {
 		b := e2e.OpenBrowser(t, view)

@@ -27,6 +27,7 @@ var pictured = map[string]struct {
 // TestTheManualShowsThePicturesThatAreMade holds the manual to its pictures.
 // DOCS_PICTURES=1 takes them anew.
 func TestTheManualShowsThePicturesThatAreMade(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(manual)
 	if err != nil {
 		t.Fatal(err)

@@ -123,6 +123,7 @@ func stocks() []stock {
 }
 
 func TestEveryRoomInEveryView(t *testing.T) {
+	t.Parallel()
 	for _, o := range stocks() {
 		s, address := serve(t, o.options)
 		views := look()

@@ -15,6 +15,7 @@ import (
 )
 
 func TestTheWaitingRoomFollowsWhatHappens(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 5})
 	b := e2e.OpenBrowser(t, e2e.View{Size: e2e.Phone})
 	signIn(t, s, b, fixture.Marie.Email)
@@ -59,6 +60,7 @@ func TestTheWaitingRoomFollowsWhatHappens(t *testing.T) {
 }
 
 func TestArrowsAndDraggingOnADesk(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 40})
 	b := e2e.OpenBrowser(t, e2e.View{})
 	signIn(t, s, b, fixture.Marie.Email)
@@ -128,6 +130,7 @@ func drag(b *e2e.Browser, address string, inside int) {
 }
 
 func TestColumnsWithAThumb(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 6})
 	b := e2e.OpenBrowser(t, e2e.View{Size: e2e.Phone, Language: "fr"})
 	signIn(t, s, b, fixture.Marie.Email)
@@ -142,6 +145,7 @@ func TestColumnsWithAThumb(t *testing.T) {
 }
 
 func TestWithoutScript(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 8, requests: 1})
 	b := e2e.OpenBrowser(t, e2e.View{NoScript: true})
 	signIn(t, s, b, fixture.Marie.Email)
@@ -174,6 +178,7 @@ func TestWithoutScript(t *testing.T) {
 }
 
 func TestByKeyboardAlone(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 3, requests: 1})
 	b := e2e.OpenBrowser(t, e2e.View{Language: "fr"})
 	signIn(t, s, b, fixture.Marie.Email)

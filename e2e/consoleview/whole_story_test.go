@@ -67,6 +67,7 @@ func thumb(b *e2e.Browser, selector string) {
 // phone: signs in, sees who waits, authorises for a week, names a place, closes
 // a padlock.
 func TestADirectorWhoReadsFrenchOnly(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 6, requests: 2})
 	b := e2e.OpenBrowser(t, e2e.View{Size: e2e.Phone, Language: "fr-CA"})
 	asks, err := s.asks.Waiting(context.Background(), "register")
@@ -109,6 +110,7 @@ func TestADirectorWhoReadsFrenchOnly(t *testing.T) {
 
 	b.Go("a[href='/connections']")
 	b.Choose("#app", "pay")
+	b.See("a.gate-switch[href='/padlock/pay/close']")
 	see(b, "Le cadenas est ouvert.")
 	inFrench(t, b)
 	b.Go("a.gate-switch")
@@ -124,6 +126,7 @@ func TestADirectorWhoReadsFrenchOnly(t *testing.T) {
 
 // TestTheWholeStoryByKeyboardAlone is the same at a desk, without a mouse.
 func TestTheWholeStoryByKeyboardAlone(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 6, requests: 2})
 	b := e2e.OpenBrowser(t, e2e.View{})
 	asks, err := s.asks.Waiting(context.Background(), "register")
@@ -189,6 +192,7 @@ func TestTheWholeStoryByKeyboardAlone(t *testing.T) {
 
 // TestTwoAdminsSeeEachOther has two admins in the same rooms at once.
 func TestTwoAdminsSeeEachOther(t *testing.T) {
+	t.Parallel()
 	s, address := serve(t, options{connections: 6, requests: 1})
 	marie, paul := e2e.OpenBrowser(t, e2e.View{}), e2e.OpenBrowser(t, e2e.View{})
 	signIn(t, s, marie, fixture.Marie.Email)
