@@ -35,7 +35,7 @@ var files embed.FS
 type Catalogue struct {
 	tag      string // "en"
 	locale   language.Tag
-	messages map[string]entry
+	messages messages
 	zone     *time.Location
 }
 
@@ -105,7 +105,8 @@ func (c *Catalogue) In(zone *time.Location) *Catalogue {
 }
 
 func load(files fs.FS, tag, locale string) (*Catalogue, error) {
-	c := &Catalogue{tag: tag, locale: language.MustParse(locale), messages: map[string]entry{}}
+	c := &Catalogue{tag: tag, locale: language.MustParse(locale)}
+	all := map[string]entry{}
 	names, err := fs.Glob(files, path.Join(tag, "*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("listing catalogue %s: %w", tag, err)
@@ -120,12 +121,13 @@ func load(files fs.FS, tag, locale string) (*Catalogue, error) {
 			return nil, fmt.Errorf("reading catalogue %s: %w", name, err)
 		}
 		for key, m := range area {
-			if _, twice := c.messages[key]; twice {
+			if _, twice := all[key]; twice {
 				return nil, fmt.Errorf("catalogue %s: key %q is there twice", name, key)
 			}
-			c.messages[key] = m.with(func(s string) string { return typography(tag, s) })
+			all[key] = m.with(func(s string) string { return typography(tag, s) })
 		}
 	}
+	c.messages = packed(all)
 	return c, nil
 }
 
@@ -142,8 +144,7 @@ func (m entry) with(change func(string) string) entry {
 
 // Has reports whether there is a message under key.
 func (c *Catalogue) Has(key string) bool {
-	_, ok := c.messages[key]
-	return ok
+	return len(c.messages.of(key)) > 0
 }
 
 // Text returns the message under key with its holes filled from pairs of name
@@ -191,23 +192,29 @@ func (c *Catalogue) Fill(write func(piece string, value any) string, key string,
 
 // template is the message under key, in the form that the pair "count" wants.
 func (c *Catalogue) template(key string, pairs []any) string {
-	m, ok := c.messages[key]
-	if !ok {
+	lines := c.messages.of(key)
+	if len(lines) == 0 {
 		c.wrong("no message %q", key)
 		return key
 	}
-	if m.forms == nil {
-		return m.text
+	if c.messages.formOf(lines[0]) == "" {
+		return c.messages.wordsOf(lines[0])
 	}
 	count, _ := lookup(pairs, "count")
 	n, ok := toInt(count)
 	if !ok {
 		c.wrong("message %q wants an integer count", key)
 	}
-	if text, ok := m.forms[c.form(n)]; ok {
-		return text
+	form, other := c.form(n), ""
+	for _, l := range lines {
+		switch c.messages.formOf(l) {
+		case form:
+			return c.messages.wordsOf(l)
+		case "other":
+			other = c.messages.wordsOf(l)
+		}
 	}
-	return m.forms["other"]
+	return other
 }
 
 // form names the plural form of n ("one", "other") by the language's rule.

@@ -10,6 +10,25 @@ import (
 	"testing"
 )
 
+// entries are the messages as they were read.
+func (m *messages) entries() map[string]entry {
+	all := map[string]entry{}
+	for _, l := range m.lines {
+		key, form := m.keyOf(l), m.formOf(l)
+		e := all[key]
+		if form == "" {
+			e.text = m.wordsOf(l)
+		} else {
+			if e.forms == nil {
+				e.forms = map[string]string{}
+			}
+			e.forms[form] = m.wordsOf(l)
+		}
+		all[key] = e
+	}
+	return all
+}
+
 // texts are all forms of a message.
 func (m entry) texts() []string {
 	if m.forms == nil {
@@ -40,7 +59,7 @@ func holesOf(m entry) []string {
 }
 
 func TestBothCataloguesSayTheSameThings(t *testing.T) {
-	en, fr := For("en").messages, For("fr").messages
+	en, fr := For("en").messages.entries(), For("fr").messages.entries()
 	for key, m := range en {
 		other, ok := fr[key]
 		if !ok {
@@ -64,7 +83,7 @@ func TestBothCataloguesSayTheSameThings(t *testing.T) {
 func TestMessagesAreWellFormed(t *testing.T) {
 	name := regexp.MustCompile(`^\{[a-z_]+\}$`)
 	for _, tag := range Tags() {
-		for key, m := range For(tag).messages {
+		for key, m := range For(tag).messages.entries() {
 			if m.forms != nil && (m.forms["one"] == "" || m.forms["other"] == "" || len(m.forms) != 2) {
 				t.Errorf("%s %s: wants the forms one and other", tag, key)
 			}
@@ -102,7 +121,7 @@ func TestQuebecTypography(t *testing.T) {
 		{"no English quotation marks", regexp.MustCompile(`["“”]`)},
 		{"a percent sign keeps its number close", regexp.MustCompile(`[^\x{a0}]%`)},
 	}
-	for key, m := range For("fr").messages {
+	for key, m := range For("fr").messages.entries() {
 		for _, text := range m.texts() {
 			for _, rule := range wrong {
 				if rule.find.MatchString(text) {
@@ -160,7 +179,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s asks for %q, which no catalogue has", path, key)
 		}
 	}
-	for key := range en.messages {
+	for key := range en.messages.entries() {
 		used := literals[key]
 		for i := len(key) - 1; i > 0 && !used; i-- {
 			if key[i] == '.' {

@@ -13,13 +13,24 @@ import (
 // same for everybody; they are filled in once, at the first drawing, since to
 // look them up through reflection each time is most of what a page costs.
 type page struct {
+	set   *Set
+	file  string
+	funcs template.FuncMap
+
+	first    sync.Once
 	template *template.Template
-	funcs    template.FuncMap
-	fold     sync.Once
+	wrong    error
 }
 
 func (p *page) draw(w io.Writer, data any) error {
-	p.fold.Do(p.fill)
+	p.first.Do(func() {
+		if p.template, p.wrong = p.set.parsed(p.file, p.funcs); p.wrong == nil {
+			p.fill()
+		}
+	})
+	if p.wrong != nil {
+		return p.wrong
+	}
 	return p.template.Execute(w, data)
 }
 

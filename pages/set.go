@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
+	tree "text/template/parse"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/lang"
@@ -16,16 +18,24 @@ import (
 //go:embed templates/*.html
 var ownTemplates embed.FS
 
-// Set is a family of pages, parsed once for each language. A page is one file;
-// its name is the file's without ".html". It is safe for concurrent use.
+// Set is a family of pages. A page is one file; its name is the file's
+// without ".html". It is safe for concurrent use.
+//
+// A page is parsed when somebody first sees it, in their language, and only
+// with the partials that it comes to: what nobody looks at would lie in memory
+// in tens of thousands of small pieces, which the collector of garbage goes
+// through again and again.
 type Set struct {
-	pages map[string]map[string]*page // language, page
+	files    fs.FS
+	partials []fs.FS
+	pages    map[string]map[string]*page // language, page
 }
 
-// New parses every .html file of files. A file whose name begins with "_" is
-// not a page but a partial that all of them can call, like those of shared and
-// like ours ("door" and "console", the layouts; "five", "pins", "state",
-// "token", "padlock", "logo").
+// New looks through every .html file of files, and returns the first mistake
+// in any of them. A file whose name begins with "_" is not a page but a
+// partial that all of them can call, like those of shared and like ours
+// ("door" and "console", the layouts; "five", "pins", "state", "token",
+// "padlock", "logo").
 //
 // A page calls its layout and defines its blocks:
 //
@@ -33,37 +43,90 @@ type Set struct {
 //	{{define "title"}}{{plain "waiting.title"}}{{end}}
 //	{{define "main"}}...{{end}}
 func New(files fs.FS, shared ...fs.FS) (*Set, error) {
-	s := &Set{pages: map[string]map[string]*page{}}
+	s := &Set{files: files, pages: map[string]map[string]*page{}}
+	s.partials = append(append([]fs.FS{Sub(ownTemplates, "templates")}, shared...), files)
+	names, err := htmlFiles(files, false)
+	if err != nil {
+		return nil, err
+	}
 	for _, tag := range lang.Tags() {
 		calls := funcs(lang.For(tag))
-		base := template.New("").Funcs(calls).Option("missingkey=error")
-		for _, from := range append([]fs.FS{Sub(ownTemplates, "templates")}, append(shared, files)...) {
-			if err := parse(base, from, true); err != nil {
-				return nil, err
-			}
-		}
 		s.pages[tag] = map[string]*page{}
-		names, err := htmlFiles(files, false)
-		if err != nil {
-			return nil, err
-		}
 		for _, name := range names {
-			one, err := base.Clone()
-			if err != nil {
-				return nil, fmt.Errorf("parsing page %s: %w", name, err)
-			}
-			text, err := fs.ReadFile(files, name)
-			if err != nil {
-				return nil, fmt.Errorf("reading page: %w", err)
-			}
-			key := strings.TrimSuffix(path.Base(name), ".html")
-			if one, err = one.New(path.Base(name)).Parse(string(text)); err != nil {
-				return nil, fmt.Errorf("parsing page %s: %w", name, err)
-			}
-			s.pages[tag][key] = &page{template: one, funcs: calls}
+			s.pages[tag][strings.TrimSuffix(path.Base(name), ".html")] = &page{set: s, file: name, funcs: calls}
 		}
 	}
-	return s, nil
+	calls := funcs(lang.For(lang.Tags()[0]))
+	for _, from := range s.partials {
+		if err := parse(template.New("").Funcs(calls), from, true); err != nil {
+			return nil, err
+		}
+	}
+	return s, parse(template.New("").Funcs(calls), files, false)
+}
+
+// parsed is the template of one page, with what it comes to of all partials.
+func (s *Set) parsed(file string, calls template.FuncMap) (*template.Template, error) {
+	all := template.New("").Funcs(calls)
+	for _, from := range s.partials {
+		if err := parse(all, from, true); err != nil {
+			return nil, err
+		}
+	}
+	text, err := fs.ReadFile(s.files, file)
+	if err != nil {
+		return nil, fmt.Errorf("reading page: %w", err)
+	}
+	name := path.Base(file)
+	if _, err := all.New(name).Parse(string(text)); err != nil {
+		return nil, fmt.Errorf("parsing page %s: %w", file, err)
+	}
+	one := template.New("").Funcs(calls).Option("missingkey=error")
+	for _, called := range reached(all, name) {
+		if _, err := one.AddParseTree(called, all.Lookup(called).Tree); err != nil {
+			return nil, fmt.Errorf("parsing page %s: %w", file, err)
+		}
+	}
+	return one.Lookup(name), nil
+}
+
+// reached are the names of a template and of all that it calls, however far.
+func reached(all *template.Template, name string) []string {
+	names := []string{name}
+	for i := 0; i < len(names); i++ {
+		walk(all.Lookup(names[i]).Tree.Root, func(n tree.Node) {
+			if call, ok := n.(*tree.TemplateNode); ok && !slices.Contains(names, call.Name) && defined(all, call.Name) {
+				names = append(names, call.Name) // what is not there is told when it is drawn
+			}
+		})
+	}
+	return names
+}
+
+func defined(all *template.Template, name string) bool {
+	t := all.Lookup(name)
+	return t != nil && t.Tree != nil
+}
+
+// walk calls see with every node that stands on its own below list.
+func walk(list *tree.ListNode, see func(tree.Node)) {
+	if list == nil {
+		return
+	}
+	for _, node := range list.Nodes {
+		see(node)
+		switch n := node.(type) {
+		case *tree.IfNode:
+			walk(n.List, see)
+			walk(n.ElseList, see)
+		case *tree.WithNode:
+			walk(n.List, see)
+			walk(n.ElseList, see)
+		case *tree.RangeNode:
+			walk(n.List, see)
+			walk(n.ElseList, see)
+		}
+	}
 }
 
 // Must is New for embedded templates: it panics where they do not parse.
