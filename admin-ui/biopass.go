@@ -142,6 +142,9 @@ func linkKeyboard(v *visit) error {
 	if v.Biopass.Mode(app) == biopass.Off {
 		return tell("biopass.card.link.off")
 	}
+	if err := v.ownWaits(app, user); err != nil {
+		return err
+	}
 	u, err := v.Books.Users.Get(v.ctx(), user)
 	if err != nil {
 		return err

@@ -341,6 +341,14 @@ func (v *visit) move(app, to string, list []books.Connection) (string, error) {
 		var m gate.Move
 		var err error
 		if to == "in" {
+			own, uerr := v.mine(c)
+			if uerr != nil {
+				return "", uerr
+			}
+			if own {
+				u.Skipped["own"]++
+				continue
+			}
 			m, err = v.Gate.Authorise(v.ctx(), c, v.by())
 		} else {
 			m, err = v.Gate.Withdraw(v.ctx(), c, v.by())
@@ -378,7 +386,7 @@ func (v *visit) moved(app, id string) (*movedView, error) {
 		return nil, err
 	}
 	m := &movedView{Text: v.say.Text("moved."+u.To, "count", len(u.Moves))}
-	for _, why := range []string{"inexact", "always", "locked"} {
+	for _, why := range []string{"inexact", "always", "locked", "own"} {
 		if n := u.Skipped[why]; n > 0 {
 			m.Skipped = append(m.Skipped, v.say.Text("moved.skipped."+why, "count", n))
 		}

@@ -202,7 +202,11 @@ func allowDevice(v *visit) error {
 	if !slices.Contains(used.apps, app) {
 		return errNotHere
 	}
-	if _, err := v.Gate.AddRule(v.ctx(), access.Rule{Application: app, Device: used.ID, Effect: access.Allow}, v.by()); err != nil {
+	rule := access.Rule{Application: app, Device: used.ID, Effect: access.Allow}
+	if err := v.ownRule(rule); err != nil {
+		return err
+	}
+	if _, err := v.Gate.AddRule(v.ctx(), rule, v.by()); err != nil {
 		return err
 	}
 	return v.backDone("/devices", "device.allowed")

@@ -150,6 +150,9 @@ func closePadlock(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if err := v.ownTicked(app, v.r.PostForm["also"]); err != nil {
+		return err
+	}
 	_, err = v.Gate.Close(v.ctx(), app, v.by(), v.r.PostForm["also"]...)
 	switch {
 	case errors.Is(err, gate.ErrPinned):

@@ -24,6 +24,9 @@ func givePass(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if err := v.ownWaits(app, user); err != nil {
+		return err
+	}
 	u, err := v.Books.Users.Get(v.ctx(), user)
 	if err != nil {
 		return err

@@ -381,6 +381,15 @@ func treatPerson(v *visit) error {
 	if t != gate.TreatLocked && t != gate.TreatByRules && t != gate.TreatFullAccess {
 		return errBadWords
 	}
+	u, err := v.Books.Users.Get(v.ctx(), user)
+	if err != nil {
+		return err
+	}
+	if before, _ := gate.Treats(u, app); t == gate.TreatFullAccess || before == gate.TreatLocked && t != before {
+		if err := v.ownWaits(app, user); err != nil {
+			return err
+		}
+	}
 	if _, err := v.Gate.Treat(v.ctx(), user, app, t, "", v.by()); err != nil {
 		return err
 	}
@@ -398,6 +407,11 @@ func exemptPerson(v *visit) error {
 		return err
 	}
 	exempt := v.r.PostFormValue("exempt") != ""
+	if exempt {
+		if err := v.ownWaits(app, user); err != nil {
+			return err
+		}
+	}
 	if _, err := v.Gate.Exempt(v.ctx(), user, app, exempt, "", v.by()); err != nil {
 		return err
 	}

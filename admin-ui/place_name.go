@@ -121,6 +121,9 @@ func (v *visit) savePlace(form placesPage, n books.Network, name string, prefixe
 	if err := v.clashes(prefixes, name, n.User, n.ID, other.ID); err != nil {
 		return v.placeAgain(form, err)
 	}
+	if err := v.ownPlace(name, n.User, parsed(prefixes)); err != nil {
+		return v.placeAgain(form, err)
+	}
 	by := v.by()
 	n.Name, n.Prefixes, n.By = name, prefixes, by.Who
 	entry := books.Entry{
@@ -169,6 +172,17 @@ func (v *visit) clashes(prefixes []string, name, user string, without ...string)
 		return tell("places.bad.clash")
 	}
 	return nil
+}
+
+// parsed are networks that clashes could read.
+func parsed(prefixes []string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range prefixes {
+		if p, err := places.ParsePrefix(text); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // renameInRules lets the rules about a place follow its new name, application

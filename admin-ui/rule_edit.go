@@ -131,6 +131,14 @@ func saveRule(v *visit) error {
 		}
 		until = day.AddDate(0, 0, 1)
 	}
+	if r.Effect != access.Allow && !until.IsZero() && (r.Until.IsZero() || until.Before(r.Until)) {
+		var s *said
+		if err := v.ownEnd(r); errors.As(err, &s) {
+			return v.editRule(http.StatusUnprocessableEntity, r, typed, note, v.say.Text(s.key))
+		} else if err != nil {
+			return err
+		}
+	}
 	_, err = v.Gate.EditRule(v.ctx(), r.Application, r.ID, until, note, v.by())
 	switch {
 	case errors.Is(err, gate.ErrRuleEnded):

@@ -94,7 +94,13 @@ func endRule(v *visit) error {
 			return err
 		}
 	}
-	_, err := v.Gate.EndRule(v.ctx(), app, v.r.PostFormValue("rule"), v.by())
+	r, err := v.Books.Rules.Find(v.ctx(), app, v.r.PostFormValue("rule"))
+	if err == nil && r.Effect != access.Allow {
+		err = v.ownEnd(r)
+	}
+	if err == nil {
+		_, err = v.Gate.EndRule(v.ctx(), app, r.ID, v.by())
+	}
 	if isNotFound(err) {
 		return v.back("/rules?done=rule.gone")
 	}
@@ -269,6 +275,11 @@ func addRule(v *visit) error {
 	r, err := form.rule(v.now)
 	if err != nil {
 		return v.ruleForm(http.StatusUnprocessableEntity, form, err, false)
+	}
+	if r.Effect == access.Allow {
+		if err := v.ownRule(r); err != nil {
+			return v.ruleForm(http.StatusUnprocessableEntity, form, err, false)
+		}
 	}
 	if v.r.PostFormValue("step") != "make" {
 		return v.ruleForm(http.StatusOK, form, nil, true)

@@ -60,6 +60,11 @@ func (s *Service) Decide(ctx context.Context, c Choice) (AccessRequest, error) {
 		if err != nil {
 			return change{}, err
 		}
+		if rule.User == "" {
+			if err := s.TouchesOwn(ctx, rule, c.By); err != nil {
+				return change{}, err
+			}
+		}
 		decision.RuleID = rule.ID
 		ask.State, ask.Decision = Approved, decision
 		ch, err := s.closing(ctx, ask, now, c)

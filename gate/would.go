@@ -81,6 +81,17 @@ func (t *Trial) Of(ctx context.Context, c books.Connection) (without, with acces
 	return without, with, with.Step == access.StepRule && with.Rule.ID == t.rule.ID, nil
 }
 
+// Without gives the verdict on a visit as it would be if a rule ended, the
+// padlock being closed.
+func (g *Gate) Without(ctx context.Context, v access.Visit, r access.Rule) (access.Verdict, error) {
+	s, _, err := g.standing(ctx, books.Connection{Application: v.Application, User: v.User})
+	if err != nil {
+		return access.Verdict{Answer: access.Deny}, err
+	}
+	s.Rules = slices.DeleteFunc(s.Rules, func(x access.Rule) bool { return x.ID == r.ID && x.Application == r.Application })
+	return access.Decide(v, s, g.opt.Clock()), nil
+}
+
 // EditRule gives a rule another end and note; what it is about stays, since
 // that would be another rule. The error wraps store.ErrNotFound where there is
 // none, and is ErrRuleEnded where the end is past.
