@@ -95,17 +95,12 @@ func (b *bench) revocations() error {
 		return err
 	}
 	defer redis.kill()
-	one, two, err := b.pair(redis)
-	if err != nil {
-		return err
-	}
-	three, err := b.start("gate-c", &settings{store: "redis redis://" + redis.at})
-	if err != nil {
-		return err
-	}
-	all := []*caddy{one, two, three}
+	all, err := b.three(redis)
 	for _, c := range all {
 		defer c.stop()
+	}
+	if err != nil {
+		return err
 	}
 	var took, cut []float64
 	for n := range b.tries {

@@ -210,6 +210,10 @@ func (b *bench) learning() error {
 	g := gate.New(bk, gate.Options{})
 	open := false
 	g.Configure(gate.Application{Name: "header", Pinned: &open})
+	used, err := processor(os.Getpid())
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	const batch = 20_000
 	for i := range batch {
@@ -225,6 +229,10 @@ func (b *bench) learning() error {
 		return err
 	}
 	behind := batch / time.Since(began).Seconds()
+	after, err := processor(os.Getpid())
+	if err != nil {
+		return err
+	}
 	const singly = 300
 	began = time.Now()
 	for i := range singly {
@@ -233,6 +241,7 @@ func (b *bench) learning() error {
 		}
 	}
 	one := singly / time.Since(began).Seconds()
-	fmt.Printf("- %s: %.0f new connections a second (%.0f checked a second), %.0f with one transaction each: %.0f times (bar 8)\n", name, behind, batch/checked.Seconds(), one, behind/one)
+	fmt.Printf("- %s: %.0f new connections a second (%.0f checked a second), %.0f µs of processor each, %.0f with one transaction each: %.0f times (bar 8)%s\n", name, behind, batch/checked.Seconds(),
+		float64((after-used).Microseconds())/batch, one, behind/one, missed(behind < 8*one))
 	return nil
 }

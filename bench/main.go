@@ -89,7 +89,7 @@ func run() error {
 	if p.soak > 0 {
 		return b.soakFor(p.soak)
 	}
-	for _, part := range []func() error{b.rows, b.flood, b.idle, b.large, b.learning, b.revocations} {
+	for _, part := range []func() error{b.rows, b.flood, b.idle, b.large, b.learning, b.several, b.revocations} {
 		if err := part(); err != nil {
 			return err
 		}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -187,8 +189,7 @@ func (b *bench) rows() error {
 		return err
 	}
 	fmt.Printf("%d pairs of %s, bare Caddy and the gate by turns. Median of the ratios gate / bare (least to greatest), the same for bare / bare before it.\n\n", b.pairs, b.time)
-	fmt.Println("| what | requests/s | CPU a request | p50 | p99 | bare: req/s, CPU | noise: req/s, CPU | RSS over bare |")
-	fmt.Println("|---|---|---|---|---|---|---|---|")
+	fmt.Println(heads)
 	for _, r := range b.table() {
 		if !b.wanted(r.name) {
 			continue
@@ -206,34 +207,67 @@ func (b *bench) measure(r row, bare, gate *caddy) error {
 	if r.bare != nil {
 		plain = *r.bare
 	}
-	for _, c := range []*caddy{bare, gate} { // warm
-		l := plain
-		if c == gate {
-			l = r.load
-		}
-		if _, err := b.against(c, l, time.Second); err != nil {
+	if err := b.turns(r, plain, []*caddy{bare}, []*caddy{gate}); err != nil {
+		return err
+	}
+	return b.profiles(r, plain, bare, gate)
+}
+
+// turns measures bare Caddys and gates by turns, and prints the row. Several of
+// a kind are asked at the same time.
+func (b *bench) turns(r row, plain load, bares, gates []*caddy) error {
+	for _, one := range []struct {
+		all []*caddy
+		l   load
+	}{{bares, plain}, {gates, r.load}} { // warm
+		if _, err := b.together(one.all, one.l, time.Second); err != nil {
 			return err
 		}
 	}
 	for try := 0; ; try++ {
-		var bares, gates []sample
+		var ones, twos []sample
 		for range b.pairs {
-			one, err := b.against(bare, plain, b.time)
+			one, err := b.together(bares, plain, b.time)
 			if err != nil {
 				return err
 			}
-			two, err := b.against(gate, r.load, b.time)
+			two, err := b.together(gates, r.load, b.time)
 			if err != nil {
 				return err
 			}
-			bares, gates = append(bares, one), append(gates, two)
+			ones, twos = append(ones, one), append(twos, two)
 		}
-		noise := ratios(bares[1:], bares[:len(bares)-1], func(s sample) float64 { return s.requests })
+		noise := ratios(ones[1:], ones[:len(ones)-1], func(s sample) float64 { return s.requests })
 		if (noise.median < 0.97 || noise.median > 1.03) && try < b.retries {
 			fmt.Fprintf(os.Stderr, "%s: bare against bare is %s: again\n", r.name, noise)
 			continue
 		}
-		print(r, bares, gates)
-		return b.profiles(r, plain, bare, gate)
+		print(r, ones, twos)
+		return nil
 	}
 }
+
+// together runs a load against several Caddys at once, its sockets shared among
+// them: requests and memory are the sum, times those of the slowest.
+func (b *bench) together(all []*caddy, l load, d time.Duration) (sum sample, err error) {
+	if len(all) == 1 {
+		return b.against(all[0], l, d)
+	}
+	l.sockets = max(1, l.sockets/len(all))
+	samples, errs := make([]sample, len(all)), make([]error, len(all))
+	var running sync.WaitGroup
+	for i, c := range all {
+		running.Go(func() { samples[i], errs[i] = b.against(c, l, d) })
+	}
+	running.Wait()
+	for _, s := range samples {
+		sum.requests += s.requests
+		sum.cpu += s.cpu * s.requests
+		sum.p50, sum.p99 = max(sum.p50, s.p50), max(sum.p99, s.p99)
+		sum.rss += s.rss
+	}
+	sum.cpu /= max(sum.requests, 1)
+	return sum, errors.Join(errs...)
+}
+
+const heads = "| what | requests/s | CPU a request | p50 | p99 | bare: req/s, CPU | noise: req/s, CPU | RSS over bare |\n|---|---|---|---|---|---|---|---|"
