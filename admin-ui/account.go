@@ -3,6 +3,7 @@ package adminui
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages"
@@ -20,6 +21,8 @@ type accountPage struct {
 	Others   bool
 	Told     told
 	Keys     keysCard
+	// Idle and Life are the ends of a session.
+	Idle, Life time.Duration
 }
 
 type sessionLine struct {
@@ -37,7 +40,7 @@ func (v *visit) account(page string) error {
 	if err != nil {
 		return err
 	}
-	data := accountPage{frame: f, Email: v.admin.Email, Told: v.toldOf(v.admin)}
+	data := accountPage{frame: f, Email: v.admin.Email, Told: v.toldOf(v.admin), Idle: v.SessionIdle, Life: v.SessionLife}
 	for _, r := range f.Rooms {
 		if !r.Phone {
 			data.More = append(data.More, r)

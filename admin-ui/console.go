@@ -72,6 +72,9 @@ type Deps struct {
 	Push *Push
 	// Teaching is how an application's login is taught; nil: no such room.
 	Teaching *Teaching
+	// SessionIdle is how long a session lives that nobody uses, SessionLife
+	// how long it lives in all; 0 means 8 hours and 30 days.
+	SessionIdle, SessionLife time.Duration
 	// Languages are those offered; empty means all.
 	Languages []string
 	Clock     func() time.Time
@@ -95,6 +98,9 @@ type SettingLine struct {
 	// Values are several in place of Value; what is a message key beginning
 	// with "settings." is shown as that message.
 	Values []string
+	// Length is a length of time in place of Value, Count a number.
+	Length time.Duration
+	Count  int
 	// Bad marks what wants a look: an error, an old file.
 	Bad bool
 }
@@ -138,6 +144,12 @@ func New(deps Deps) (*Console, error) {
 	if deps.Clock == nil {
 		deps.Clock = time.Now
 	}
+	if deps.SessionIdle <= 0 {
+		deps.SessionIdle = sessionIdle
+	}
+	if deps.SessionLife <= 0 {
+		deps.SessionLife = sessionLife
+	}
 	if deps.Log == nil {
 		deps.Log = slog.Default()
 	}
@@ -145,7 +157,7 @@ func New(deps Deps) (*Console, error) {
 		Deps:     deps,
 		assets:   pages.Assets(),
 		origin:   http.NewCrossOriginProtection(),
-		sessions: sessions{st: deps.Books.Store, clock: deps.Clock},
+		sessions: sessions{st: deps.Books.Store, clock: deps.Clock, idle: deps.SessionIdle, life: deps.SessionLife},
 		links:    links{st: deps.Books.Store, clock: deps.Clock},
 		limits:   newSignInLimits(deps.Clock),
 	}

@@ -210,7 +210,7 @@ func (v *visit) enter(operatorToo bool, h handler) error {
 // anew or to the decide page, which has its own token.
 func (v *visit) giveSession(secret string) {
 	v.secret = secret
-	v.setCookie(v.w, v.r, sessionCookie, secret, int(sessionAbsolute.Seconds()), http.SameSiteStrictMode)
+	v.setCookie(v.w, v.r, sessionCookie, secret, int(v.sessions.life.Seconds()), http.SameSiteStrictMode)
 }
 
 // language is what the address or the cookie asks for, else the admin's own.

@@ -13,7 +13,7 @@ type passPage struct {
 	Code, Until            string
 }
 
-// givePass makes a code that lets a person in once, until midnight (row X16):
+// givePass makes a code that lets a person in once, as a rule until midnight (row X16):
 // to be read out by phone, or given beforehand.
 func givePass(v *visit) error {
 	user, err := v.person()

@@ -47,6 +47,8 @@ type personPage struct {
 	MayEdit, SeveralScope bool
 	// Applications are those a pass can be given for.
 	Applications []choice
+	// PassUntil is the end of a pass that is given now.
+	PassUntil string
 }
 
 // scope is how the person is treated in one application, or in all.
@@ -135,7 +137,7 @@ func showPerson(v *visit) error {
 	page := personPage{
 		frame: f, User: user, Who: lang.Inert(called(u), 120), Email: u.Email, Mobile: u.Mobile, Language: u.Language,
 		Href: personHref(user), Columns: columnsAddress("", user), MayEdit: v.all(),
-		Applications: v.applicationChoices(""),
+		Applications: v.applicationChoices(""), PassUntil: v.say.Until(v.Approvals.Limits().PassEnds(v.now), v.now),
 	}
 	if u.Name != "" && u.Name != user {
 		page.Sub = lang.Inert(user, 120)

@@ -147,7 +147,7 @@ func (v *visit) justDecided(app string, page *requestsPage) error {
 			continue
 		}
 		decided := approvals.DecidePage{
-			Ask: ask, Application: v.name(app), SignedIn: true, Now: v.now,
+			Ask: ask, Application: v.name(app), SignedIn: true, Now: v.now, Limits: v.Approvals.Limits(),
 			Done: ask.Decision.By == v.admin.Email,
 		}
 		page.Decided = append(page.Decided, askCard{
@@ -160,7 +160,7 @@ func (v *visit) justDecided(app string, page *requestsPage) error {
 
 func (v *visit) card(ask approvals.AccessRequest, failed *attempt) (askCard, error) {
 	form := approvals.DecidePage{
-		Ask: ask, Application: v.name(ask.Application), SignedIn: true, Now: v.now,
+		Ask: ask, Application: v.name(ask.Application), SignedIn: true, Now: v.now, Limits: v.Approvals.Limits(),
 		Widths: v.Approvals.PossibleWidths(ask),
 	}
 	card := askCard{

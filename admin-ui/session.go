@@ -13,8 +13,9 @@ import (
 // Ends of a session. Idle counts what a person does: what a page left open
 // fetches by itself keeps nothing alive.
 const (
-	sessionIdle     = 8 * time.Hour
-	sessionAbsolute = 30 * 24 * time.Hour
+	// The defaults of Deps.SessionIdle and Deps.SessionLife.
+	sessionIdle = 8 * time.Hour
+	sessionLife = 30 * 24 * time.Hour
 	// sessionTurn is how long a session keeps its secret while it is used.
 	sessionTurn = time.Hour
 	// sessionGrace is how long the former secret is good once the new one has
@@ -49,9 +50,9 @@ type session struct {
 	Ends time.Time
 }
 
-// over says whether the session has ended at a moment.
-func (s session) over(now time.Time) bool {
-	return now.Sub(s.Last) >= sessionIdle || now.Sub(s.Created) >= sessionAbsolute ||
+// over says whether a session has ended at a moment.
+func (b sessions) over(s session, now time.Time) bool {
+	return now.Sub(s.Last) >= b.idle || now.Sub(s.Created) >= b.life ||
 		(!s.Ends.IsZero() && !now.Before(s.Ends)) || now.Before(s.Created.Add(-time.Hour))
 }
 
@@ -61,6 +62,8 @@ var errNoSession = errors.New("no session")
 type sessions struct {
 	st    store.Store
 	clock func() time.Time
+	// idle and life are its ends without use, and in all.
+	idle, life time.Duration
 }
 
 const sessionKind = "console-session"
@@ -68,7 +71,7 @@ const sessionKind = "console-session"
 func sessionKey(secret string) string { return books.Key("", sessionKind, hashed(secret)) }
 
 func (b sessions) write(key string, s session) store.Write {
-	return store.Write{Key: key, Value: books.Encode(s), TTL: max(s.Created.Add(sessionAbsolute).Sub(b.clock()), time.Second)}
+	return store.Write{Key: key, Value: books.Encode(s), TTL: max(s.Created.Add(b.life).Sub(b.clock()), time.Second)}
 }
 
 // open begins a session and returns its secret. Key is the passkey that opened
@@ -94,7 +97,7 @@ func (b sessions) find(ctx context.Context, secret string) (session, error) {
 		return session{}, errNoSession
 	}
 	s, err := books.Get[session](ctx, b.st, sessionKey(secret))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && s.over(b.clock())) {
+	if errors.Is(err, store.ErrNotFound) || (err == nil && b.over(s, b.clock())) {
 		return session{}, errNoSession
 	}
 	return s, err
@@ -159,7 +162,7 @@ func (b sessions) of(ctx context.Context, email string) ([]held, error) {
 	var list []held
 	now := b.clock()
 	err := books.Each(ctx, b.st, store.Query{Prefix: books.Prefix("", sessionKind)}, func(key string, s session) bool {
-		if s.Email == email && !s.over(now) {
+		if s.Email == email && !b.over(s, now) {
 			list = append(list, held{key, s})
 		}
 		return true

@@ -35,7 +35,12 @@ func showSettings(v *visit) error {
 
 // settingValue says what is set; the length is that of a list of networks.
 func (v *visit) settingValue(line SettingLine) string {
-	if len(line.Values) == 0 {
+	switch {
+	case line.Length > 0:
+		return v.say.Span(line.Length)
+	case line.Count > 0:
+		return v.say.Number(int64(line.Count))
+	case len(line.Values) == 0:
 		return lang.Inert(line.Value, 2000)
 	}
 	var words []string

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
@@ -188,6 +189,43 @@ func TestLinksAreMailedSparingly(t *testing.T) {
 		if a, _ := b.ask(bad); a.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%q: %d", bad, a.StatusCode)
 		}
+	}
+}
+
+func TestSessionsEndWhenTheConfigurationSays(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		use  time.Duration // between two uses
+		uses int
+		want bool
+	}{
+		{"used within half an hour, and for less than two hours", 29 * time.Minute, 4, true},
+		{"half an hour without use ends it", 30*time.Minute + time.Second, 1, false},
+		{"two hours end it, used or not", 20*time.Minute + time.Second, 6, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := build(t, fixture.Marie)
+			var err error
+			h.console, err = adminui.New(adminui.Deps{
+				Books: h.books, Gate: h.gate, Approvals: h.asks, URL: host, Clock: h.clock,
+				Admins:      func() []books.Admin { return []books.Admin{fixture.Marie} },
+				SessionIdle: 30 * time.Minute, SessionLife: 2 * time.Hour,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := h.signIn(fixture.Marie.Email)
+			if a := b.get("/account"); !strings.Contains(a.body, "30 minutes") || !strings.Contains(a.body, "2 hours") {
+				t.Error("the account does not say when it ends")
+			}
+			for range c.uses {
+				h.pass(c.use)
+				b.get("/connections")
+			}
+			if in := b.get("/connections").StatusCode == http.StatusOK; in != c.want {
+				t.Errorf("signed in: %v", in)
+			}
+		})
 	}
 }
 

@@ -63,7 +63,7 @@ func TestAPersonIsRemovedWithAllThatTheyMay(t *testing.T) {
 	ctx := t.Context()
 	h.keep(h.plain("julie", "d1"), h.plain("fatou", "d1"))
 	login := books.Login{ID: "l1", Application: "register", State: books.LoginBound, Person: access.Person{User: "julie"}}
-	writes := append(h.books.Logins.Put(login), h.books.Rules.Put(access.Rule{ID: "r1", User: "julie", Application: "register", Effect: access.Allow})...)
+	writes := append(h.books.Logins.Put(login, 0), h.books.Rules.Put(access.Rule{ID: "r1", User: "julie", Application: "register", Effect: access.Allow})...)
 	if err := h.st.Apply(ctx, store.Batch{Writes: writes}); err != nil {
 		t.Fatal(err)
 	}

@@ -21,12 +21,10 @@ import (
 // person under a folded name, so that spellings share them (threat L16), for
 // the network, and for the application, since each text costs money.
 const (
-	codeLife   = 10 * time.Minute
 	codeLength = 6
 	codeWindow = time.Hour
-	// codeTries bounds the wrong codes of one request, and of one person in an
-	// hour; networkTries those from one network, where many may sit.
-	codeTries    = 5
+	// networkTries bounds the wrong codes from one network in an hour, where
+	// many may sit; Limits.CodeTries those of one person.
 	networkTries = 20
 	// Sends in an hour: to one person, from one network, in one application.
 	personSends, networkSends, applicationSends = 3, 20, 200
@@ -208,17 +206,17 @@ func (s *Service) newCode(ctx context.Context, ask AccessRequest, w way, now tim
 		return nil, nil, err
 	}
 	if person.Sent >= personSends || network.Sent >= networkSends || all.Sent >= applicationSends ||
-		person.Wrong >= codeTries || network.Wrong >= networkTries {
+		person.Wrong >= s.conf.Limits.CodeTries || network.Wrong >= networkTries {
 		return nil, nil, ErrCodeSends
 	}
 	digits := randomText("0123456789", codeLength)
 	key := seal.NewKey()
 	c := code{
-		Key: s.conf.Ring().Seal(nil, key, "code", ask.Application, ask.ID), Version: ask.Version, Channel: w.channel, Until: now.Add(codeLife),
+		Key: s.conf.Ring().Seal(nil, key, "code", ask.Application, ask.ID), Version: ask.Version, Channel: w.channel, Until: now.Add(s.conf.Limits.Code),
 		MAC: passMAC(key, ask.Application, ask.ID, digits),
 	}
 	n := s.notice(NoticeCode, ask.Application, w.to, w.channel, now)
-	n.Own = true
+	n.Own, n.Life = true, s.conf.Limits.Code
 	p := parcel{Notice: n, AskID: ask.ID, Due: now, Code: s.conf.Ring().Seal(nil, []byte(digits), "notice-code", n.ID)}
 	waiting, err := s.waitingFor(ctx, ask.Application, ask.ID)
 	if err != nil {
@@ -230,7 +228,7 @@ func (s *Service) newCode(ctx context.Context, ask AccessRequest, w way, now tim
 			writes = append(writes, store.Write{Key: w.key()}) // void now
 		}
 	}
-	writes = append(writes, store.Write{Key: codeKey(ask.Application, ask.ID), Value: books.Encode(c), TTL: codeLife}, p.write())
+	writes = append(writes, store.Write{Key: codeKey(ask.Application, ask.ID), Value: books.Encode(c), TTL: s.conf.Limits.Code}, p.write())
 	var checks []store.Check
 	for _, t := range []*tally{&person, &network, &all} {
 		t.Sent++
@@ -286,7 +284,7 @@ func (s *Service) UseCode(ctx context.Context, application, id, text string) (Ac
 		if err != nil {
 			return change{}, err
 		}
-		if person.Wrong >= codeTries || network.Wrong >= networkTries {
+		if person.Wrong >= s.conf.Limits.CodeTries || network.Wrong >= networkTries {
 			return change{}, ErrCodeTries
 		}
 		key := codeKey(application, id)
@@ -307,7 +305,7 @@ func (s *Service) UseCode(ctx context.Context, application, id, text string) (Ac
 			w1, c1 := person.write()
 			w2, c2 := network.write()
 			ch := change{Writes: []store.Write{w1, w2}, Checks: []store.Check{check, c1, c2}, Err: ErrCode}
-			if person.Wrong >= codeTries {
+			if person.Wrong >= s.conf.Limits.CodeTries {
 				// Somebody may be guessing: no code counts any more.
 				ch.Err = ErrCodeTries
 				ch.Writes = append(ch.Writes, store.Write{Key: key}, s.audit(*ask, now, books.Entry{

@@ -265,7 +265,7 @@ func TestThreat_L16_CodesCannotBeGuessedBySpellingsNetworksOrAskingAnew(t *testi
 		if good == bad {
 			bad = "000001"
 		}
-		for i := range codeTries - 1 {
+		for i := range x.Limits().CodeTries - 1 {
 			if _, err := x.UseCode(t.Context(), app, ask.ID, bad); !errors.Is(err, ErrCode) {
 				t.Fatalf("try %d: %v", i, err)
 			}
@@ -324,7 +324,7 @@ func TestACodeIsGoodForMinutesForOneRequestAsItWas(t *testing.T) {
 		if _, err := x.UseCode(t.Context(), app, ask.ID, first); !errors.Is(err, ErrCode) {
 			t.Errorf("after the place changed: %v", err)
 		}
-		time.Sleep(codeLife)
+		time.Sleep(Limits{}.complete().Code)
 		if _, err := x.UseCode(t.Context(), app, other.ID, second); !errors.Is(err, ErrCode) {
 			t.Errorf("after ten minutes: %v", err)
 		}

@@ -91,7 +91,7 @@ func (s *Service) mayDecide(ask AccessRequest, c Choice, now time.Time) error {
 			return ErrWidth // a second channel is good for what it was sent for
 		}
 	}
-	if !c.SignedIn && !ask.LinkOpen() {
+	if !c.SignedIn && !s.conf.Limits.LinkOpen(ask) {
 		return ErrLinkClosed
 	}
 	if c.Version != 0 && c.Version != ask.Version {
@@ -105,13 +105,13 @@ func (s *Service) mayDecide(ask AccessRequest, c Choice, now time.Time) error {
 		if subtle.ConstantTimeCompare([]byte(number), []byte(ask.Number)) == 1 {
 			return nil
 		}
-		return &NumberError{Left: max(NumberTries-ask.WrongNumbers-1, 0)}
+		return &NumberError{Left: max(s.conf.Limits.NumberTries-ask.WrongNumbers-1, 0)}
 	}
 	switch {
 	case c.Effect == access.Refuse:
 		return ErrNotConfirmed
 	case !c.SignedIn || own:
-		return &NumberError{Missing: true, Left: NumberTries - ask.WrongNumbers}
+		return &NumberError{Missing: true, Left: max(s.conf.Limits.NumberTries-ask.WrongNumbers, 0)}
 	case !c.Sure:
 		return ErrUnsure
 	}
@@ -165,7 +165,7 @@ func (s *Service) ownChannel(application string, by books.Admin, channel string)
 func (s *Service) wrongNumber(ask *AccessRequest, c Choice, now time.Time, wrong *NumberError) change {
 	ask.WrongNumbers++
 	ch := change{Err: wrong}
-	if ask.WrongNumbers >= NumberTries {
+	if !s.conf.Limits.LinkOpen(*ask) {
 		ch.Writes = append(ch.Writes, s.audit(*ask, now, books.Entry{
 			Who: c.By.Email, From: c.From, Via: c.Via, What: "number.closed",
 			Detail: map[string]string{"wrong_numbers": strconv.Itoa(ask.WrongNumbers)},
@@ -246,7 +246,7 @@ func (s *Service) finishFull(ctx context.Context, ask AccessRequest, c Choice) (
 		if u.Created.IsZero() {
 			u.Created, u.Name, u.Email, u.Mobile = d.At, ask.Person.Name, ask.Person.Email, ask.Person.Mobile
 		}
-		return []store.Write{{Key: given, Value: []byte{1}, TTL: s.conf.Expiry + afterEnd}}, true, nil
+		return []store.Write{{Key: given, Value: []byte{1}, TTL: s.conf.Limits.Request + afterEnd}}, true, nil
 	})
 	if err != nil {
 		return ask, fmt.Errorf("giving full access: %w", err)

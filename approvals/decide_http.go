@@ -184,7 +184,7 @@ func (d *decider) page(r *http.Request, token string, who reader) DecidePage {
 	p := DecidePage{
 		Ask: WithoutSecrets(who.ask), Application: app.Name, Languages: d.s.conf.Languages,
 		Here: here, Admin: lang.Inert(who.admin.Name, 80), SignedIn: who.signedIn,
-		Console: d.s.conf.Console, GrantFor: app.GrantFor, Now: d.s.conf.Clock(),
+		Console: d.s.conf.Console, GrantFor: app.GrantFor, Now: d.s.conf.Clock(), Limits: d.s.conf.Limits,
 	}
 	if who.ask.State.Open() {
 		p.Widths = d.s.PossibleWidths(who.ask)

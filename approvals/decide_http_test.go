@@ -252,7 +252,7 @@ func TestThreat_L10_LookingAndPressingChangeNothing(t *testing.T) {
 	if fmt.Sprint(before) != fmt.Sprint(after) {
 		t.Errorf("changed\n%+v\nto\n%+v", before, after)
 	}
-	if !after.LinkOpen() {
+	if !(Limits{}).LinkOpen(after) {
 		t.Error("a scanner used up the tries")
 	}
 }
@@ -297,7 +297,7 @@ func TestThreat_L10_ALinkIsForOneRequestAsItWasShown(t *testing.T) {
 			t.Errorf("%s: %d", name, got.status)
 		}
 	}
-	now = now.Add(LinkLife)
+	now = now.Add(Limits{}.complete().MailLink)
 	if got := c.do(t, "GET", address, nil); got.status != http.StatusGone {
 		t.Errorf("after seven days: %d", got.status)
 	}

@@ -153,7 +153,7 @@ func TestThreeWrongNumbersCloseTheLinkAndNotTheConsole(t *testing.T) {
 	ask := mustOpen(t, s, julie())
 	c := approve(ask, marie)
 	c.Number = wrongOf(ask.Number)
-	for left := NumberTries - 1; left >= 0; left-- {
+	for left := s.Limits().NumberTries - 1; left >= 0; left-- {
 		_, err := s.Decide(t.Context(), c)
 		var wrong *NumberError
 		if !errors.As(err, &wrong) || wrong.Left != left || wrong.Missing {
@@ -172,7 +172,7 @@ func TestThreeWrongNumbersCloseTheLinkAndNotTheConsole(t *testing.T) {
 		t.Errorf("by another link: %v", err)
 	}
 	// Signing in anew from the waiting device opens no new number.
-	if again, _, err := s.Open(t.Context(), julie()); err != nil || again.ID != ask.ID || again.LinkOpen() {
+	if again, _, err := s.Open(t.Context(), julie()); err != nil || again.ID != ask.ID || s.Limits().LinkOpen(again) {
 		t.Errorf("asked again: %+v, %v", again, err)
 	}
 	c.SignedIn = true

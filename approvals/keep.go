@@ -58,14 +58,17 @@ const afterEnd = 24 * time.Hour
 // put writes a request and what points to it.
 func (s *Service) put(ask AccessRequest, now time.Time) []store.Write {
 	life := max(ask.Ends.Sub(now), 0) + afterEnd
+	if ask.State == Refused {
+		life = max(life, s.conf.Limits.Refused+afterEnd) // it has to be found as long as it is not asked again
+	}
 	writes := []store.Write{{Key: askKey(ask.Application, ask.ID), Value: books.Encode(ask), TTL: life}}
 	live := store.Write{Key: liveKey(ask.Application, ask.ID)}
 	switch ask.State {
 	case Waiting, Deciding:
 		live.Value, live.TTL = books.Encode(traceOf(ask)), life
 	case Refused, Cancelled:
-		// These count for a day, or asking anew would be a way to push-bomb.
-		live.Value, live.TTL = books.Encode(traceOf(ask)), RefusedFor
+		// These count on for a while, or asking anew would be a way to push-bomb.
+		live.Value, live.TTL = books.Encode(traceOf(ask)), s.conf.Limits.Refused
 	case Approved, Expired:
 	}
 	return append(writes, live)

@@ -71,7 +71,7 @@ func (s *Service) shorten(ctx context.Context, long string) (string, error) {
 		return long, nil
 	}
 	short := randomText(shortLetters, shortLength)
-	err := s.st.Apply(ctx, store.Batch{Writes: []store.Write{{Key: shortKey(short), Value: []byte(token), TTL: LinkLife}}})
+	err := s.st.Apply(ctx, store.Batch{Writes: []store.Write{{Key: shortKey(short), Value: []byte(token), TTL: s.conf.Limits.MailLink}}})
 	if err != nil {
 		return "", fmt.Errorf("keeping a short link: %w", err)
 	}
@@ -101,7 +101,7 @@ func (s *Service) openLink(token string) (link, error) {
 	if err := books.Decode(plain, &l); err != nil {
 		return link{}, seal.ErrOpen
 	}
-	if age := s.conf.Clock().Sub(l.Issued); age >= LinkLife || age < -time.Minute {
+	if age := s.conf.Clock().Sub(l.Issued); age >= s.conf.Limits.MailLink || age < -time.Minute {
 		return l, ErrExpired
 	}
 	return l, nil

@@ -63,9 +63,10 @@ type Notice struct {
 	// Own says that the request is the recipient's own: they are asked whether
 	// it is they.
 	Own bool
-	// Code lets in who asks, for a few minutes and once. Like Link it is made
-	// when the notice goes out, or kept sealed.
+	// Code lets in who asks, once and for as long as Life says. Like Link it
+	// is made when the notice goes out, or kept sealed.
 	Code string
+	Life time.Duration
 	// Instead names the channel that could not bring this notice, and Why what
 	// it said: empty where this is no fallback.
 	Instead, Why string

@@ -28,8 +28,8 @@ const (
 var errNobody = errors.New("an access request needs a user and an application")
 
 // Open opens the request of an ask, or joins the one that its user and device
-// have already; opened tells which. A request refused in the last 24 hours is
-// returned as it is. With ErrTooMany comes a request that was not kept (ID
+// have already; opened tells which. A request refused not long ago (Limits.Refused)
+// is returned as it is. With ErrTooMany comes a request that was not kept (ID
 // empty) but can be shown. The request, its audit entry and its notices are
 // written in one batch.
 func (s *Service) Open(ctx context.Context, a Ask) (ask AccessRequest, opened bool, err error) {
@@ -93,7 +93,7 @@ func (s *Service) over(ask AccessRequest, a Ask, now time.Time) bool {
 	case Deciding:
 		return false
 	case Refused:
-		return now.Sub(ask.Decision.At) >= RefusedFor
+		return now.Sub(ask.Decision.At) >= s.conf.Limits.Refused
 	case Approved:
 		return now.Sub(ask.Decision.At) >= justApproved || s.differs(ask, a)
 	case Cancelled, Expired:
@@ -152,7 +152,7 @@ func (s *Service) openNew(ctx context.Context, a Ask) (AccessRequest, error) {
 	ask := AccessRequest{
 		Application: a.Application, Person: a.Person, Device: a.Device, Browser: a.Browser, Place: a.Place,
 		New: a.New, Asked: a.Asked, LoginID: a.LoginID, Language: a.Language,
-		Opened: now, Last: now, Ends: now.Add(s.conf.Expiry), Count: 1, State: Waiting, Version: 1,
+		Opened: now, Last: now, Ends: now.Add(s.conf.Limits.Request), Count: 1, State: Waiting, Version: 1,
 	}
 	if a.LoginID != "" {
 		ask.Logins = []string{a.LoginID}
@@ -178,7 +178,7 @@ func (s *Service) openNew(ctx context.Context, a Ask) (AccessRequest, error) {
 	}
 	writes := append(s.put(ask, now), notices...)
 	writes = append(writes,
-		store.Write{Key: pair, Value: []byte(ask.ID), TTL: s.conf.Expiry + afterEnd},
+		store.Write{Key: pair, Value: []byte(ask.ID), TTL: s.conf.Limits.Request + s.conf.Limits.Refused + afterEnd},
 		s.audit(ask, now, books.Entry{Who: userWho(ask), Via: "gate", What: "ask", Detail: map[string]string{
 			"asked": string(ask.Asked), "new": joinParts(ask.New),
 		}}))
@@ -289,7 +289,7 @@ func (s *Service) imitate(a Ask) AccessRequest {
 		Reference: m.reference, Number: m.number,
 		Application: a.Application, Person: a.Person, Device: a.Device, Browser: a.Browser, Place: a.Place,
 		New: a.New, Asked: a.Asked, LoginID: a.LoginID, Language: a.Language,
-		Opened: m.opened, Last: m.opened, Ends: m.opened.Add(s.conf.Expiry), Count: 1, State: Waiting, Version: 1,
+		Opened: m.opened, Last: m.opened, Ends: m.opened.Add(s.conf.Limits.Request), Count: 1, State: Waiting, Version: 1,
 	}
 }
 

@@ -112,7 +112,7 @@ func TestARefusedRequestIsNotAskedAgainForADay(t *testing.T) {
 		if _, err := s.Decide(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(RefusedFor - time.Second)
+		time.Sleep(s.Limits().Refused - time.Second)
 		again, opened, err := s.Open(t.Context(), julie())
 		if err != nil || opened || again.ID != ask.ID || again.State != Refused || again.Decision.Reply != "Demain." {
 			t.Fatalf("asked again too early: %+v, opened %v, %v", again, opened, err)
@@ -126,7 +126,7 @@ func TestARefusedRequestIsNotAskedAgainForADay(t *testing.T) {
 
 func TestARequestEndsAfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t, func(c *Config) { c.Expiry = time.Hour })
+		s := newService(t, func(c *Config) { c.Limits.Request = time.Hour })
 		ask := mustOpen(t, s, julie())
 		time.Sleep(time.Hour)
 		got, err := s.Get(t.Context(), app, ask.ID)

@@ -380,7 +380,7 @@ func TestLinksEndAndAreOurs(t *testing.T) {
 		if _, err := s.openLink(""); !errors.Is(err, seal.ErrOpen) {
 			t.Error(err)
 		}
-		time.Sleep(LinkLife)
+		time.Sleep(Limits{}.complete().MailLink)
 		if _, err := s.openLink(token); !errors.Is(err, ErrExpired) {
 			t.Errorf("after seven days: %v", err)
 		}

@@ -42,6 +42,8 @@ type DecidePage struct {
 	Problem error
 	// Done says that this very approver decided just now: the confirmation.
 	Done bool
+	// Limits are those in force; zero fields take the defaults.
+	Limits Limits
 	// Now is the time; zero means time.Now.
 	Now time.Time
 }
@@ -115,6 +117,7 @@ type decideView struct {
 	Outcome    Outcome
 	Admin      string
 	Console    string
+	LinkLife   time.Duration
 	Now        time.Time
 }
 
@@ -130,6 +133,8 @@ type Outcome struct {
 	At, Now  time.Time
 	// Mine says that the reader decided it.
 	Mine bool
+	// Again is how long after a refusal one can ask again.
+	Again time.Duration
 }
 
 // Form makes the form of one waiting request, in a language.
@@ -265,7 +270,7 @@ func (p DecidePage) Told(c *lang.Catalogue) Outcome {
 	d := p.Ask.Decision
 	o := Outcome{
 		Approved: p.Ask.State == Approved, Who: lang.Inert(p.Ask.Who(), 120), By: d.Name,
-		Reply: d.Reply, At: d.At, Now: p.Now, Mine: p.Done,
+		Reply: d.Reply, At: d.At, Now: p.Now, Mine: p.Done, Again: p.Limits.complete().Refused,
 	}
 	if o.By == "" {
 		o.By = d.By
@@ -298,7 +303,7 @@ func (p DecidePage) scene() string {
 			return "done"
 		}
 		return "decided"
-	case errors.Is(p.Problem, ErrLinkClosed), !p.SignedIn && !p.Ask.LinkOpen():
+	case errors.Is(p.Problem, ErrLinkClosed), !p.SignedIn && !p.Limits.LinkOpen(p.Ask):
 		return "closed"
 	}
 	return "form"
@@ -311,7 +316,7 @@ func (p DecidePage) view(c *lang.Catalogue) decideView {
 			Application: p.Application, Reference: p.Ask.Reference, Here: p.Here, Languages: p.Languages,
 			Styles: []string{"decide.css"}, Scripts: []string{"decide.js"},
 		},
-		Scene: p.scene(), Ask: p.Ask, Admin: p.Admin, Console: p.Console, Now: p.Now,
+		Scene: p.scene(), Ask: p.Ask, Admin: p.Admin, Console: p.Console, Now: p.Now, LinkLife: p.Limits.complete().MailLink,
 	}
 	if v.Scene == "gone" || v.Scene == "notyours" {
 		v.Application, v.Reference, v.Ask = "", "", AccessRequest{}

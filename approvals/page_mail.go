@@ -183,6 +183,7 @@ func textFuncs(c *lang.Catalogue) texttemplate.FuncMap {
 	return texttemplate.FuncMap{
 		"t":      c.Text,
 		"moment": c.DateTime,
+		"span":   c.Span,
 		"inert":  func(s string) string { return lang.Inert(s, 0) },
 	}
 }

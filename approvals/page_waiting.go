@@ -50,13 +50,18 @@ type WaitingPage struct {
 	// on its way), "none" (none is sent now), "long" (too long); empty for
 	// nothing.
 	Said string
+	// Limits are those in force; zero fields take the defaults.
+	Limits Limits
 	// Now is the time; zero means time.Now.
 	Now time.Time
 }
 
 // CodeSent is where a code went: Channel is "sms" or "email", Hint the last
-// digits of a number, as its holder knows them.
-type CodeSent struct{ Channel, Hint string }
+// digits of a number, as its holder knows them, Life how long it is good.
+type CodeSent struct {
+	Channel, Hint string
+	Life          time.Duration
+}
 
 // Release is the form that fetches a held answer: posted to the login's own
 // address, where the backend's cookies and relative links are right.
@@ -113,7 +118,7 @@ func (p WaitingPage) view(c *lang.Catalogue) waitingView {
 			Styles: []string{"waiting.css"}, Scripts: []string{"waiting.js"},
 		},
 		Ask: p.Ask, PasswordGood: p.Ask.LoginID != "", Unverified: p.Ask.Person.Source == sourceDevice,
-		Waited: max(0, p.Now.Sub(p.Ask.Opened)), Today: p.Now.Sub(p.Ask.Opened) < 12*time.Hour, AskAgain: p.Ask.Decision.At.Add(RefusedFor),
+		Waited: max(0, p.Now.Sub(p.Ask.Opened)), Today: p.Now.Sub(p.Ask.Opened) < 12*time.Hour, AskAgain: p.Ask.Decision.At.Add(p.Limits.complete().Refused),
 		Release: p.Release, Continue: local(p.Continue, "/"), SignIn: local(p.SignIn, local(p.Continue, "/")),
 		Biopass: local(p.Biopass, ""), Code: p.Code, Said: p.Said, NoteLimit: NoteLimit,
 		Base: WaitPath, Device: DevicePath, Now: p.Now,

@@ -37,14 +37,14 @@ type pass struct {
 func passKey(application, user string) string { return books.Key(application, "pass", user) }
 
 // MakePass makes a code that lets one user in once, until midnight (by the
-// clock of the machine), on whatever they hold. One made before for the same
+// clock of the machine) unless the limits say otherwise, on whatever they hold. One made before for the same
 // user is void. By is an admin's e-mail.
 func (s *Service) MakePass(ctx context.Context, application, user, by, from, via string) (code string, until time.Time, err error) {
 	if user == "" || application == "" {
 		return "", time.Time{}, errors.New("a pass needs a user and an application")
 	}
 	now := s.conf.Clock()
-	until = time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
+	until = s.conf.Limits.PassEnds(now)
 	code = randomText(referenceLetters, passLength)
 	key := seal.NewKey()
 	p := pass{

@@ -84,20 +84,8 @@ type Decision struct {
 	Sure bool
 }
 
-// Limits that are not configurable because pages and records rest on them.
-const (
-	// NoteLimit is the length of a note and of a reply, in characters.
-	NoteLimit = 200
-	// NumberTries is how often a wrong number may be typed for one request;
-	// then the way by link is closed and only the console decides.
-	NumberTries = 3
-	// LinkLife is how long the link of a notice opens its page.
-	LinkLife = 7 * 24 * time.Hour
-	// RefusedFor is how long a refused request is not asked again.
-	RefusedFor = 24 * time.Hour
-	// DefaultExpiry is how long a request may wait.
-	DefaultExpiry = 60 * 24 * time.Hour
-)
+// NoteLimit is the length of a note and of a reply, in characters.
+const NoteLimit = 200
 
 // AccessRequest is the ask of one waiting person: one burst of one user on
 // one device in one application, whatever it tried in it.
@@ -164,10 +152,6 @@ func (a AccessRequest) Who() string {
 	}
 	return a.Person.User
 }
-
-// LinkOpen reports whether the request can still be decided from a link
-// without a console session: too many wrong numbers close that way.
-func (a AccessRequest) LinkOpen() bool { return a.WrongNumbers < NumberTries }
 
 // HeldBy reports whether a login is one of the burst's.
 func (a AccessRequest) HeldBy(login string) bool {

@@ -296,6 +296,7 @@ func (s *Service) complete(ctx context.Context, p parcel) (Notice, bool, error) 
 		if ask.State != Waiting {
 			return n, false, nil
 		}
+		orLength(&n.Life, s.conf.Limits.Code) // written before its life was written with it
 		if len(p.Code) > 0 {
 			plain, err := s.conf.Ring().Open(nil, p.Code, "notice-code", n.ID)
 			if err != nil {
@@ -383,7 +384,9 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 	if errors.As(sendErr, &later) && later.After > 0 {
 		again = now.Add(min(later.After, lastBackoff) + randomBelow(firstBackoff))
 	}
-	overdue := p.Notice.Kind == NoticeCode && !again.Before(p.Notice.Created.Add(codeLife)) // nobody wants a dead code
+	life := p.Notice.Life
+	orLength(&life, s.conf.Limits.Code)
+	overdue := p.Notice.Kind == NoticeCode && !again.Before(p.Notice.Created.Add(life)) // nobody wants a dead code
 	switch {
 	case sendErr == nil:
 		s.conf.Counted(p.Notice.Channel, p.Notice.Kind, "sent")

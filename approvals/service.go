@@ -152,8 +152,9 @@ type Config struct {
 	Clock func() time.Time
 	// Log gets what no caller is there to hear; nil means slog.Default.
 	Log *slog.Logger
-	// Expiry is how long a request may wait; 0 means DefaultExpiry.
-	Expiry time.Duration
+	// Limits are how long and how often what requests rest on is good; zero
+	// fields take the defaults.
+	Limits Limits
 	// Caps bound what strangers can make us keep and send (threat L22); zero
 	// fields take the defaults.
 	Caps Caps
@@ -168,7 +169,7 @@ type Config struct {
 // Caps bound requests and notices (threat L22).
 type Caps struct {
 	// PerUser bounds one user's requests in one application that wait or were
-	// refused or taken back in the last 24 hours: 5.
+	// refused or taken back within Limits.Refused: 5.
 	PerUser int
 	// PerNetwork bounds those from one network (a /24 or /56): 50.
 	PerNetwork int
@@ -245,9 +246,7 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Expiry <= 0 {
-		c.Expiry = DefaultExpiry
-	}
+	c.Limits = c.Limits.complete()
 	if c.Counted == nil {
 		c.Counted = func(string, NoticeKind, string) {}
 	}

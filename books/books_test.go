@@ -126,7 +126,7 @@ func TestALoginThatIsNotUsedGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := books.New(memory.New())
 		l := books.Login{ID: "l1", Application: "register", Person: access.Person{User: "julie"}, State: books.LoginBound}
-		apply(t, b.Store, b.Logins.Put(l)...)
+		apply(t, b.Store, b.Logins.Put(l, 0)...)
 		time.Sleep(books.LoginIdle - time.Minute)
 		if _, err := b.Logins.Get(t.Context(), "register", "l1"); err != nil {
 			t.Errorf("a minute before its end: %v", err)

@@ -50,7 +50,8 @@ type Login struct {
 	Unknown
 }
 
-// LoginIdle is how long a login that is not used lives.
+// LoginIdle is how long a login that is not used lives, where nothing else is
+// said.
 const LoginIdle = 30 * 24 * time.Hour
 
 // Logins is the book of logins.
@@ -60,12 +61,15 @@ type Logins struct{ st store.Store }
 func (Logins) Key(application, id string) string { return Key(application, "login", id) }
 
 // Put keeps a login and its place in the user's list; both go by themselves
-// after LoginIdle without use.
-func (b Logins) Put(l Login) []store.Write {
-	writes := []store.Write{{Key: b.Key(l.Application, l.ID), Value: Encode(l), TTL: LoginIdle}}
+// after as long without use as idle says, 0 for LoginIdle.
+func (b Logins) Put(l Login, idle time.Duration) []store.Write {
+	if idle <= 0 {
+		idle = LoginIdle
+	}
+	writes := []store.Write{{Key: b.Key(l.Application, l.ID), Value: Encode(l), TTL: idle}}
 	if l.Person.User != "" {
 		writes = append(writes, store.Write{
-			Key: Key(l.Application, "login-of", l.Person.User, l.ID), Value: []byte{1}, TTL: LoginIdle,
+			Key: Key(l.Application, "login-of", l.Person.User, l.ID), Value: []byte{1}, TTL: idle,
 		})
 	}
 	return writes

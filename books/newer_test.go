@@ -111,7 +111,7 @@ func TestWhatANewerVersionWroteSurvivesAnOlderOne(t *testing.T) {
 				before := books.Encode(l)
 				l.Last = now
 				return b.Store.Apply(t.Context(), store.Batch{
-					Checks: []store.Check{{Key: b.Logins.Key("sdg", "l1"), Value: before}}, Writes: b.Logins.Put(l),
+					Checks: []store.Check{{Key: b.Logins.Key("sdg", "l1"), Value: before}}, Writes: b.Logins.Put(l, 0),
 				})
 			},
 		},

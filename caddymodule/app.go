@@ -54,6 +54,8 @@ type App struct {
 	Biopass *Biopass `json:"biopass,omitempty"`
 	// RequestsExpire is how long an access request may wait. Default: 60d.
 	RequestsExpire caddy.Duration `json:"requests_expire,omitempty"`
+	// Limits are how long, and how often, what is handed out is good.
+	Limits *Limits `json:"limits,omitempty"`
 
 	ctx       caddy.Context
 	log       *slog.Logger
@@ -164,7 +166,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 		a.Languages = []string{"en", "fr"}
 	}
 	if a.RequestsExpire == 0 {
-		a.RequestsExpire = caddy.Duration(approvals.DefaultExpiry)
+		a.RequestsExpire = caddy.Duration(length(requestsExpire.usual))
+	}
+	if err := requestsExpire.checkLife(time.Duration(a.RequestsExpire)); err != nil {
+		return err
+	}
+	if err := a.Limits.check(); err != nil {
+		return err
 	}
 	if err := a.Biopass.validate(); err != nil {
 		return err

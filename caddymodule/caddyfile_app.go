@@ -31,6 +31,7 @@ func init() {
 //		notify <channel> ...
 //		biopass { ... }
 //		requests expire <duration>
+//		limits { ... }
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
@@ -43,7 +44,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	return httpcaddyfile.App{Name: "cadenas", Value: caddyconfig.JSON(app, nil)}, nil
 }
 
-var appWords = []string{"store", "keys", "places", "place", "console", "languages", "admin", "notify", "biopass", "requests"}
+var appWords = []string{"store", "keys", "places", "place", "console", "languages", "admin", "notify", "biopass", "requests", "limits"}
 
 // UnmarshalCaddyfile reads the global block.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -114,6 +115,8 @@ func (a *App) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		return a.unmarshalBiopass(d)
 	case "requests":
 		return a.unmarshalRequests(d)
+	case "limits":
+		return a.unmarshalLimits(d)
 	}
 	return d.Errf("cadenas does not know %q: write one of %s", word, strings.Join(appWords, ", "))
 }
@@ -204,8 +207,8 @@ func (a *App) unmarshalRequests(d *caddyfile.Dispenser) error {
 		return d.Err("requests takes expire and a duration: `requests expire 60d`")
 	}
 	dur, err := caddy.ParseDuration(args[1])
-	if err != nil || dur <= 0 {
-		return d.Errf("%q is no duration: write 60d or 12h", args[1])
+	if err != nil || requestsExpire.checkLife(dur) != nil {
+		return d.Err(requestsExpire.outside(args[1]).Error())
 	}
 	a.RequestsExpire = caddy.Duration(dur)
 	return nil

@@ -128,7 +128,7 @@ var specs = []spec{
 	devicesSpec,
 	placesSpec,
 	{
-		use: "pass <user>", short: "Make a code that lets one user in once, until midnight", verb: "pass", args: []string{"user"},
+		use: "pass <user>", short: "Make a code that lets one user in once, until midnight unless the limits say otherwise", verb: "pass", args: []string{"user"},
 		say: func(w io.Writer, b json.RawMessage) error {
 			a, err := read[struct {
 				Code, User string

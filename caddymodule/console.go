@@ -80,7 +80,9 @@ func (c *ConsoleHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ cad
 
 func (run *running) newConsole() (*adminui.Console, error) {
 	a := run.app
+	limits := a.Limits.complete()
 	console, err := adminui.New(adminui.Deps{
+		SessionIdle: time.Duration(limits.ConsoleIdle), SessionLife: time.Duration(limits.ConsoleLife),
 		Books: run.state.books, Gate: run.state.gate, Approvals: run.approvals, URL: a.Console, Admins: run.admins,
 		SendLink: run.sendLink, Push: run.push(), ClientAddress: clientIP, Settings: run.settings, Languages: a.Languages, Log: a.log,
 		Stopping: a.stopping, Ring: run.state.keys, Networks: run.fixedNetworks, Place: run.placeNow,
@@ -275,7 +277,7 @@ func (run *running) settings() []adminui.SettingGroup {
 	for _, n := range a.Networks {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: n.Name, Value: strings.Join(n.Prefixes, ", ")})
 	}
-	groups := []adminui.SettingGroup{general, where}
+	groups := []adminui.SettingGroup{general, where, a.limitSettings()}
 	for _, s := range run.sites {
 		groups = append(groups, s.settings())
 	}

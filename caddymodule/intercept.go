@@ -261,6 +261,7 @@ func madeUp(ask approvals.AccessRequest) *approvals.Ask {
 func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, device, at, back string, read *identity.Held) (approvals.WaitingPage, error) {
 	page := approvals.WaitingPage{
 		Ask: ask, Application: s.name, Languages: s.run.app.Languages, Continue: at + back, SignIn: at + "/",
+		Limits: s.run.approvals.Limits(),
 	}
 	if ask.State == approvals.Waiting {
 		can, err := s.run.biopass.CanStill(ctx, s.name, device, ask.Person.User, ask.LoginID)
@@ -274,7 +275,7 @@ func (s *site) waitingPage(ctx context.Context, ask approvals.AccessRequest, dev
 	if channel, hint, ok, err := s.run.approvals.CodeWay(ctx, ask); err != nil {
 		return page, err
 	} else if ok && ask.State.Open() {
-		page.Code = &approvals.CodeSent{Channel: channel, Hint: hint}
+		page.Code = &approvals.CodeSent{Channel: channel, Hint: hint, Life: page.Limits.Code}
 	}
 	w := s.watching()
 	if w == nil || ask.LoginID == "" {
@@ -330,7 +331,7 @@ func (q *request) notReleased(why error) error {
 	if err != nil && !errors.Is(err, approvals.ErrNotFound) {
 		return q.unavailable(err)
 	}
-	page := approvals.WaitingPage{Ask: ask, Application: q.name, Languages: q.run.app.Languages, SignIn: "/"}
+	page := approvals.WaitingPage{Ask: ask, Application: q.name, Languages: q.run.app.Languages, SignIn: "/", Limits: q.run.approvals.Limits()}
 	if !errors.Is(why, identity.ErrWaiting) {
 		page.Ask.State = approvals.Approved
 		page.SignInAgain, page.TooLate = true, errors.Is(why, identity.ErrTooLate)

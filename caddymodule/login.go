@@ -46,6 +46,8 @@ func (s *site) readLogin(ctx context.Context) error {
 		return err
 	}
 	config := h.watcherConfig(s.name)
+	limits := s.run.app.Limits.complete()
+	config.HeldFor, config.Idle = time.Duration(limits.Held), time.Duration(limits.LoginIdle)
 	if err == nil && h.mayTeach() == nil {
 		if joined := config.With(taught.Words); joined.Path == taught.Words.Path {
 			config, at.taught = joined, &taught

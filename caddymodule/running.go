@@ -139,7 +139,7 @@ func (run *running) approvalsConfig() approvals.Config {
 			}
 			return approvals.Application{Name: id}
 		},
-		Console: a.Console, Languages: a.Languages, ClientIP: clientIP, Notifiers: notifiers, Counted: countNotice, Log: a.log, Expiry: time.Duration(a.RequestsExpire),
+		Console: a.Console, Languages: a.Languages, ClientIP: clientIP, Notifiers: notifiers, Counted: countNotice, Log: a.log, Limits: a.approvalLimits(),
 		Instance: instance, Alone: alone(a.store), Judge: run.state.gate.Anew,
 	}
 }

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
@@ -63,6 +62,7 @@ func (s *site) settings() adminui.SettingGroup {
 		padlock = h.Padlock
 	}
 	add("padlock", "settings.padlock."+padlock)
+	g.Lines = append(g.Lines, s.lengths()...)
 	s.otherSettings(add)
 	return g
 }
@@ -97,17 +97,23 @@ func (s *site) identitySettings(add func(name string, values ...string)) {
 	}
 }
 
+// lengths are the lengths of time that are set.
+func (s *site) lengths() []adminui.SettingLine {
+	var lines []adminui.SettingLine
+	for _, one := range []adminui.SettingLine{
+		{Name: "settings.grant_for", Length: time.Duration(s.handler.GrantFor)},
+		{Name: "settings.hold", Length: time.Duration(s.handler.Hold)},
+	} {
+		if one.Length > 0 {
+			lines = append(lines, one)
+		}
+	}
+	return lines
+}
+
 // otherSettings says what is set and seldom is.
 func (s *site) otherSettings(add func(name string, values ...string)) {
 	h := s.handler
-	for _, one := range []struct {
-		name string
-		d    time.Duration
-	}{{"grant_for", time.Duration(h.GrantFor)}, {"hold", time.Duration(h.Hold)}} {
-		if one.d > 0 {
-			add(one.name, strings.TrimSuffix(strings.TrimSuffix(one.d.String(), "0s"), "0m"))
-		}
-	}
 	for _, one := range []struct{ name, value string }{
 		{"cookie_domain", h.CookieDomain}, {"intercept", h.Intercept}, {"factors_header", h.FactorsHeader},
 	} {

@@ -65,6 +65,10 @@ type Config struct {
 	// header: it is then left on the request.
 	KeepAuthorization bool `json:"-"`
 
+	// HeldFor is how long an answer is held; 0 means 30 minutes. Idle is how
+	// long a login lives that nobody uses; 0 means books.LoginIdle.
+	HeldFor, Idle time.Duration `json:"-"`
+
 	// MaxBody is the greatest login body that is read, in bytes; 0 means
 	// 1 MiB. With the padlock closed a longer one is refused with 413, open
 	// it passes unread.

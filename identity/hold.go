@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// heldFor is how long an answer is held.
+	// heldFor is how long an answer is held, where nothing else is said.
 	heldFor = 30 * time.Minute
 	// againFor is how long a released answer is given again: a browser that
 	// lost the first one, a double click.
@@ -64,7 +64,7 @@ func (w *Watcher) heldKey(device string) string {
 
 // hold keeps a proved sign-in back until the gate lets it in.
 func (w *Watcher) hold(a Attempt, t *trial, ans *answer, f finding, login books.Login, r *http.Request) (Attempt, error) {
-	login.State, login.Until = books.LoginHeld, t.now.Add(heldFor)
+	login.State, login.Until = books.LoginHeld, t.now.Add(w.cfg.HeldFor)
 	k := &kept{
 		Status: ans.status, Header: ans.sent.Clone(), Action: r.URL.RequestURI(), Page: pageOf(r),
 		Fetch: a.Fetch, Token: a.Token, full: ans, token: f.token,
@@ -84,7 +84,7 @@ func (w *Watcher) hold(a Attempt, t *trial, ans *answer, f finding, login books.
 	}
 	held := heldRow{Login: login.ID, Until: login.Until}
 	held.Box = w.deps.Ring().Seal(nil, books.Encode(k), heldPurpose, w.cfg.Application, t.device, login.ID)
-	writes := []store.Write{{Key: w.heldKey(t.device), Value: books.Encode(held), TTL: heldFor}}
+	writes := []store.Write{{Key: w.heldKey(t.device), Value: books.Encode(held), TTL: w.cfg.HeldFor}}
 	// One held answer a device: the one before it ends.
 	ctx, cancel := context.WithTimeout(t.ctx, storePatience)
 	defer cancel()
@@ -276,7 +276,7 @@ func (w *Watcher) bind(ctx context.Context, row *row, held heldRow, factor strin
 	held.Released = w.clock()
 	err := w.logins.apply(ctx, store.Batch{
 		Checks: []store.Check{{Key: w.logins.key(login.ID), Value: row.raw}},
-		Writes: append(w.deps.Books.Logins.Put(login),
+		Writes: append(w.logins.put(login),
 			store.Write{Key: w.heldKey(login.Device), Value: books.Encode(held), TTL: againFor}),
 	}, login.ID)
 	if err == nil {

@@ -22,7 +22,8 @@ const (
 	// freshFor is how long memory is believed without a word from the store:
 	// an event that was lost costs no more than this.
 	freshFor = 10 * time.Minute
-	// touchEvery is how coarsely the last use is written.
+	// touchEvery is how coarsely the last use is written; more finely where
+	// logins end soon.
 	touchEvery = time.Hour
 	// loginsPerUser is the cap on a user's logins in one application; the
 	// oldest end first.
@@ -34,6 +35,7 @@ const (
 type logins struct {
 	application string
 	books       *books.Books
+	idle        time.Duration // how long one lives that nobody uses
 	clock       func() time.Time
 
 	rows *otter.Cache[string, *row]
@@ -54,7 +56,7 @@ type row struct {
 	gone atomic.Bool
 }
 
-func newLogins(application string, b *books.Books, clock func() time.Time) (*logins, error) {
+func newLogins(application string, b *books.Books, clock func() time.Time, idle time.Duration) (*logins, error) {
 	rows, err := otter.New(&otter.Options[string, *row]{
 		MaximumSize:      remembered,
 		OnAtomicDeletion: func(e otter.DeletionEvent[string, *row]) { e.Value.gone.Store(true) },
@@ -62,8 +64,11 @@ func newLogins(application string, b *books.Books, clock func() time.Time) (*log
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of logins: %w", err)
 	}
-	return &logins{application: application, books: b, clock: clock, rows: rows}, nil
+	return &logins{application: application, books: b, idle: idle, clock: clock, rows: rows}, nil
 }
+
+// put are the writes that keep a login.
+func (l *logins) put(login books.Login) []store.Write { return l.books.Logins.Put(login, l.idle) }
 
 func (l *logins) key(id string) string { return l.books.Logins.Key(l.application, id) }
 
@@ -176,16 +181,17 @@ func (l *logins) crowd(ctx context.Context, user string) ([]store.Write, []strin
 // that has ended.
 func (l *logins) touch(ctx context.Context) error {
 	var failed error
+	every := min(touchEvery, l.idle/8)
 	for id, r := range l.rows.All() {
 		used := time.Unix(r.used.Load(), 0)
-		if used.Sub(r.login.Last) < touchEvery {
+		if used.Sub(r.login.Last) < every {
 			continue
 		}
 		login := r.login
 		login.Last = used
 		err := l.apply(ctx, store.Batch{
 			Checks: []store.Check{{Key: l.key(id), Value: r.raw}},
-			Writes: l.books.Logins.Put(login),
+			Writes: l.put(login),
 		}, id)
 		if err != nil && !errors.Is(err, store.ErrConflict) {
 			failed = fmt.Errorf("writing the last use of logins: %w", err)

@@ -218,7 +218,7 @@ func (w *Watcher) adopt(ctx context.Context, t *trial, login books.Login, more s
 	if err != nil {
 		return err
 	}
-	b := store.Batch{Checks: more.Checks, Writes: append(append(crowd, w.deps.Books.Logins.Put(login)...), more.Writes...)}
+	b := store.Batch{Checks: more.Checks, Writes: append(append(crowd, w.logins.put(login)...), more.Writes...)}
 	for _, c := range t.carried {
 		b.Checks = append(b.Checks, w.values.check(c.hashed, c.val))
 		b.Writes = append(b.Writes, w.values.put(c.hashed, fateLogin, login.ID, t.device))

@@ -55,6 +55,30 @@ func TestAHeldAnswerGoesAfterHalfAnHour(t *testing.T) {
 	})
 }
 
+func TestAnAnswerIsHeldAsLongAsWasSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := judgeable()
+		cfg.HeldFor = 5 * time.Minute
+		g := newGateway(t, cfg)
+		for _, c := range []struct {
+			device string
+			wait   time.Duration
+			want   int
+		}{{"laptop", 4 * time.Minute, http.StatusFound}, {"phone", 5 * time.Minute, http.StatusGone}} {
+			b := g.browser(c.device)
+			b.get("/login")
+			b.signIn("ann", passwords["ann"])
+			held, ok, err := g.w.Held(t.Context(), c.device)
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			time.Sleep(c.wait)
+			b.allow("ann")
+			status(t, c.device, b.post(held.Action, url.Values{identity.TicketField: {held.Ticket}}), c.want)
+		}
+	})
+}
+
 func TestALoginByScriptIsReleasedToTheNavigationThatFollows(t *testing.T) {
 	cfg := config()
 	g := newGateway(t, cfg)

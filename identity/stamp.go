@@ -32,8 +32,8 @@ const (
 	markLogin mark = 'l'
 )
 
-// nobodyLife is how long a stamp without a login is good: as long as an idle
-// login.
+// nobodyLife is how long a stamp without a login is good, whatever the
+// configuration says of idle logins: what is in the store rests on it.
 const nobodyLife = 30 * 24 * time.Hour
 
 // stamp is one opened stamp.

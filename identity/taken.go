@@ -23,6 +23,7 @@ type taken struct {
 	application string
 	st          store.Store
 	clock       func() time.Time
+	life        time.Duration // see valueLife
 
 	mu    sync.Mutex
 	read  atomic.Int64 // when they were read, unix seconds; 0: not yet
@@ -38,7 +39,7 @@ func (t *taken) at(hashed string) string { return books.Key(t.application, "take
 
 // put is the write that adds a value, drop the one that takes it out.
 func (t *taken) put(hashed string) store.Write {
-	return store.Write{Key: t.at(hashed), Value: []byte{1}, TTL: valueLife}
+	return store.Write{Key: t.at(hashed), Value: []byte{1}, TTL: t.life}
 }
 
 func (t *taken) drop(hashed string) store.Write { return store.Write{Key: t.at(hashed)} }

@@ -236,6 +236,30 @@ func TestALoginInUseDoesNotEndIdle(t *testing.T) {
 	}
 }
 
+func TestALoginEndsIdleAfterTheTimeThatWasSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := judgeable()
+		cfg.Idle = time.Hour
+		g := newGateway(t, cfg)
+		used, idle := signedIn(t, g), g.browser("phone")
+		idle.allow("bob")
+		idle.get("/login")
+		idle.signIn("bob", passwords["bob"])
+		for range 5 { // as often as the module does it, it is written in time
+			time.Sleep(25 * time.Minute)
+			if text(used.get("/home")) != "hello ann" {
+				t.Fatal("ann is out, though she was here")
+			}
+			if err := g.w.Touch(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := text(idle.get("/home")); strings.Contains(got, "bob") {
+			t.Errorf("after two hours bob sees %q", got)
+		}
+	})
+}
+
 func TestAHoldThatIsRefusedOrRunsOutAnswersAsIfThereWereNone(t *testing.T) {
 	for name, turn := range map[string]func(g *gateway){
 		"refused":  func(g *gateway) { g.refused["ann"] = true },

@@ -122,7 +122,7 @@ func (t *trial) mark() error {
 		l.State, l.Until = books.LoginDeciding, until
 		t.marked = books.Encode(l)
 		b.Checks = append(b.Checks, store.Check{Key: w.logins.key(l.ID), Value: t.prior.raw})
-		b.Writes = append(b.Writes, w.deps.Books.Logins.Put(l)...)
+		b.Writes = append(b.Writes, w.logins.put(l)...)
 		ids = append(ids, l.ID)
 	}
 	for i := range t.carried {
@@ -149,7 +149,7 @@ func (t *trial) mark() error {
 	if t.mode == Closed {
 		l := t.login(access.Person{})
 		l.State, l.Until = books.LoginDeciding, until
-		b.Writes = append(b.Writes, w.deps.Books.Logins.Put(l)...)
+		b.Writes = append(b.Writes, w.logins.put(l)...)
 	}
 	if len(b.Writes) == 0 {
 		return nil
@@ -217,7 +217,7 @@ func (t *trial) restore() error {
 	}
 	back := b
 	back.Checks = append(back.Checks, store.Check{Key: t.w.logins.key(l.ID), Value: t.marked})
-	back.Writes = append(append([]store.Write(nil), b.Writes...), t.w.deps.Books.Logins.Put(l)...)
+	back.Writes = append(append([]store.Write(nil), b.Writes...), t.w.logins.put(l)...)
 	err := t.apply(back, append(ids, l.ID)...)
 	if errors.Is(err, store.ErrConflict) {
 		// It was ended meanwhile, or (padlock open) another tab signed in
@@ -291,7 +291,7 @@ func (t *trial) sign(ctx context.Context, l books.Login, ans *answer, token stri
 			hashes = append(hashes, hashed)
 		}
 	}
-	b.Writes = append(b.Writes, w.deps.Books.Logins.Put(l)...)
+	b.Writes = append(b.Writes, w.logins.put(l)...)
 	if err := t.apply(b, ids...); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type values struct {
 	st          store.Store
 	ring        func() *seal.Ring
 	clock       func() time.Time
+	life        time.Duration // see valueLife
 
 	memory *otter.Cache[string, *value]
 	key    atomic.Pointer[sync.Pool] // of hash.Hash, once the key is read
@@ -72,15 +73,15 @@ type value struct {
 
 // valueLife is how long a row lives unless its login is used: longer than
 // any stamp from before it, so that a value whose row is gone is not taken
-// for nobody's again.
-const valueLife = nobodyLife + 24*time.Hour
+// for nobody's again, and longer than a login that nobody uses.
+func valueLife(idle time.Duration) time.Duration { return max(nobodyLife, idle) + 24*time.Hour }
 
-func newValues(application string, st store.Store, ring func() *seal.Ring, clock func() time.Time) (*values, error) {
+func newValues(application string, st store.Store, ring func() *seal.Ring, clock func() time.Time, life time.Duration) (*values, error) {
 	memory, err := otter.New(&otter.Options[string, *value]{MaximumSize: remembered})
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of session values: %w", err)
 	}
-	return &values{application: application, st: st, ring: ring, clock: clock, memory: memory}, nil
+	return &values{application: application, st: st, ring: ring, clock: clock, life: life, memory: memory}, nil
 }
 
 // hash is the keyed hash of a value under a cookie's folded name, or of a
@@ -188,7 +189,7 @@ func (v *values) forgetAll() {
 
 // put is the write of a row.
 func (v *values) put(hashed string, f fate, login, device string) store.Write {
-	return store.Write{Key: v.at(hashed), Value: books.Encode(record{f, login, device, v.clock().Unix() / 86400}), TTL: valueLife}
+	return store.Write{Key: v.at(hashed), Value: books.Encode(record{f, login, device, v.clock().Unix() / 86400}), TTL: v.life}
 }
 
 // drop is the write that forgets a row.

@@ -57,6 +57,12 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = defaultMaxBody
 	}
+	if cfg.HeldFor == 0 {
+		cfg.HeldFor = heldFor
+	}
+	if cfg.Idle == 0 {
+		cfg.Idle = books.LoginIdle
+	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = time.Minute
 	}
@@ -81,13 +87,13 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	if w.names, err = newNames(cfg, deps.Books.Store); err != nil {
 		return nil, err
 	}
-	if w.logins, err = newLogins(cfg.Application, deps.Books, w.clock); err != nil {
+	if w.logins, err = newLogins(cfg.Application, deps.Books, w.clock, cfg.Idle); err != nil {
 		return nil, err
 	}
-	if w.values, err = newValues(cfg.Application, deps.Books.Store, deps.Ring, w.clock); err != nil {
+	if w.values, err = newValues(cfg.Application, deps.Books.Store, deps.Ring, w.clock, valueLife(cfg.Idle)); err != nil {
 		return nil, err
 	}
-	w.taken = &taken{application: cfg.Application, st: deps.Books.Store, clock: w.clock}
+	w.taken = &taken{application: cfg.Application, st: deps.Books.Store, clock: w.clock, life: valueLife(cfg.Idle)}
 	w.asked, err = otter.New(&otter.Options[string, time.Time]{MaximumSize: remembered})
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of whoami: %w", err)
@@ -141,7 +147,7 @@ func (c Config) check() error {
 	if c.Hold < 0 || c.Hold > 5*time.Minute {
 		return errors.New("hold: at most 5m")
 	}
-	if c.MaxBody < 0 || c.Timeout < 0 {
+	if c.MaxBody < 0 || c.Timeout < 0 || c.HeldFor < 0 || c.Idle < 0 {
 		return errors.New("login: a limit is negative")
 	}
 	return nil

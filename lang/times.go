@@ -126,6 +126,23 @@ func (c *Catalogue) rough(d time.Duration) string {
 	return c.Text("time.days", "count", int(d/(24*time.Hour)))
 }
 
+// Span says a set length of time in words, in the largest unit that says all
+// of it: "10 minutes", "24 hours", "7 days", "90 minutes". A day has to be more
+// than one: people say 24 hours. What is no whole minute is said as Duration
+// does.
+func (c *Catalogue) Span(d time.Duration) string {
+	for _, u := range []struct {
+		key   string
+		unit  time.Duration
+		least time.Duration
+	}{{"time.span.days", 24 * time.Hour, 2}, {"time.span.hours", time.Hour, 1}, {"time.span.minutes", time.Minute, 1}} {
+		if d%u.unit == 0 && d/u.unit >= u.least {
+			return c.Text(u.key, "count", int(d/u.unit))
+		}
+	}
+	return c.Duration(d)
+}
+
 // Duration says a length of time in its two largest units: "1 min 12 s",
 // "2 h 5 min", "3 days". Under a second it is "0 s".
 func (c *Catalogue) Duration(d time.Duration) string {

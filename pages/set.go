@@ -211,6 +211,7 @@ func funcs(c *lang.Catalogue) template.FuncMap {
 		"until":  c.Until,
 		"ago":    c.Ago,
 		"lasts":  c.Duration,
+		"span":   c.Span,
 		"number": func(n int) string { return c.Number(int64(n)) },
 
 		"lang":     c.Tag,

@@ -123,18 +123,20 @@ func waitingStates() map[string]approvals.WaitingPage {
 		"biopass":  with(page(julie()), func(p *approvals.WaitingPage) { p.Biopass = "/.cadenas/biopass" }),
 		"noted":    with(page(far()), func(p *approvals.WaitingPage) { p.Said = "note" }),
 		"bad-code": with(page(julie()), func(p *approvals.WaitingPage) { p.Said = "pass" }),
-		"code":     with(page(julie()), func(p *approvals.WaitingPage) { p.Code = &approvals.CodeSent{Channel: "sms", Hint: "00"} }),
+		"code": with(page(julie()), func(p *approvals.WaitingPage) {
+			p.Code = &approvals.CodeSent{Channel: "sms", Hint: "00", Life: 10 * time.Minute}
+		}),
 		"code-bad": with(page(julie()), func(p *approvals.WaitingPage) {
-			p.Code, p.Said = &approvals.CodeSent{Channel: "email"}, "code"
+			p.Code, p.Said = &approvals.CodeSent{Channel: "email", Life: 10 * time.Minute}, "code"
 		}),
 		"code-tries": with(page(julie()), func(p *approvals.WaitingPage) {
-			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00"}, "tries"
+			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00", Life: 10 * time.Minute}, "tries"
 		}),
 		"code-none": with(page(julie()), func(p *approvals.WaitingPage) {
-			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00"}, "none"
+			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00", Life: 10 * time.Minute}, "none"
 		}),
 		"code-again": with(page(julie()), func(p *approvals.WaitingPage) {
-			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00"}, "again"
+			p.Code, p.Said = &approvals.CodeSent{Channel: "sms", Hint: "00", Life: 10 * time.Minute}, "again"
 		}),
 		"too-long":  with(page(julie()), func(p *approvals.WaitingPage) { p.Said = "long" }),
 		"long":      long,
@@ -220,6 +222,7 @@ func mails() map[string]approvals.Notice {
 	own := notice(approvals.NoticeOpened, julie(), true)
 	own.Own, own.Instead, own.Why = true, "sms", "twilio 21211: the number is not valid"
 	code := notice(approvals.NoticeCode, julie(), false)
+	code.Life = 10 * time.Minute
 	code.Own, code.Code = true, "482913"
 	self := decided(julie(), approvals.Approved)
 	self.Decision.By, self.Decision.Name, self.Decision.Width = approvals.ViaSelf, "", approvals.WidthConnection

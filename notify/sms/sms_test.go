@@ -31,7 +31,7 @@ func notice(language string) approvals.Notice {
 }
 
 func TestTextsFitAndSayWhatMatters(t *testing.T) {
-	code := func(n *approvals.Notice) { n.Kind, n.Code, n.Own = approvals.NoticeCode, "482913", true }
+	code := func(n *approvals.Notice) { n.Kind, n.Code, n.Life, n.Own = approvals.NoticeCode, "482913", 10*time.Minute, true }
 	for _, c := range []struct {
 		name, language string
 		change         func(*approvals.Notice)

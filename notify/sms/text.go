@@ -35,7 +35,7 @@ func compose(n approvals.Notice, limit int) (string, error) {
 	w := n.Words()
 	pairs := []any{
 		"who", lang.Inert(w.Who, limit), "by", lang.Inert(w.By, limit), "application", lang.Inert(w.Application, limit),
-		"device", lang.Inert(w.Device, limit), "place", lang.Inert(w.Place, limit), "code", n.Code, "count", n.More,
+		"device", lang.Inert(w.Device, limit), "place", lang.Inert(w.Place, limit), "code", n.Code, "span", c.Span(n.Life), "count", n.More,
 	}
 	var lines []string
 	switch n.Kind {
