@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "hang":
 		work = openAndHang
+	case "give-up":
+		work = openAndGiveUp
 	case "load":
 		work = openAndDecide
 	}

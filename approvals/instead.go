@@ -1,38 +1,54 @@
 package approvals
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
-// help makes up for a notice about a waiting request that could not be sent:
-// what the person would have got later comes now, or they are told by another
-// channel, with a word about what failed. Where a code could not be sent and
-// its person has nothing else, the approvers are asked at once.
-func (s *Service) help(ctx context.Context, p parcel, why string, now time.Time) error {
+// help carries out a batch that says of a notice about a waiting request that
+// it could not be sent, and in the same batch makes up for it: what the person
+// would have got later comes now, or they are told by another channel, with a
+// word about what failed. Where a code could not be sent and its person has
+// nothing else, the approvers are asked at once. In two batches, a process
+// killed between them would leave somebody untold.
+//
+// The error is store.ErrConflict where what the batch rests on, its first
+// check, does not hold any more.
+func (s *Service) help(ctx context.Context, batch store.Batch, p parcel, why string, now time.Time) error {
+	own := batch.Checks[0]
 	for range maxTries {
-		batch, err := s.insteadOf(ctx, p, why, now)
-		if err != nil || len(batch.Writes) == 0 {
-			return err
+		instead, err := s.insteadOf(ctx, p, why, now)
+		if err != nil {
+			return fmt.Errorf("using another channel: %w", err)
 		}
 		// The checks: what a courier has taken meanwhile must not be set free
 		// again, or it goes out twice.
-		err = s.st.Apply(ctx, batch)
-		if err == nil {
-			return nil
-		}
+		err = s.st.Apply(ctx, store.Batch{
+			Checks: slices.Concat(batch.Checks, instead.Checks), Writes: slices.Concat(batch.Writes, instead.Writes),
+		})
 		if !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("using another channel: %w", err)
+			return err
+		}
+		raw, err := s.getMaybe(ctx, own.Key)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(raw, own.Value) {
+			return store.ErrConflict
 		}
 	}
-	return nil // the others are on their way, or they would not move so much
+	// The others are on their way, or they would not move so much.
+	return s.st.Apply(ctx, batch)
 }
 
+// insteadOf is what makes up for a notice; nothing where nothing has to.
 func (s *Service) insteadOf(ctx context.Context, p parcel, why string, now time.Time) (store.Batch, error) {
 	none := store.Batch{}
 	if p.AskID == "" || p.Notice.Kind != NoticeOpened && p.Notice.Kind != NoticeCode {

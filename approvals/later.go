@@ -48,18 +48,21 @@ func (s *Service) ToldLater(ctx context.Context, channel, application, id string
 			d.State, d.At, d.Error = DeliveryFailed, now, CleanText(lost.Error(), 300)
 			batch.Writes = s.givenUp(d, now)
 		}
-		err = s.st.Apply(ctx, batch)
+		if lost == nil {
+			err = s.st.Apply(ctx, batch)
+		} else {
+			err = s.help(ctx, batch, parcel{Notice: d.Notice, AskID: d.AskID}, d.Error, now)
+		}
 		if errors.Is(err, store.ErrConflict) {
 			continue // told twice, to two instances
 		}
 		if err != nil {
 			return fmt.Errorf("writing down what became of a notice: %w", err)
 		}
-		if lost == nil {
-			return nil
+		if lost != nil {
+			s.conf.Counted(channel, d.Notice.Kind, "lost")
 		}
-		s.conf.Counted(channel, d.Notice.Kind, "lost")
-		return s.help(ctx, parcel{Notice: d.Notice, AskID: d.AskID}, d.Error, now)
+		return nil
 	}
 }
 

@@ -408,16 +408,16 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 			"notice", p.Notice.ID, "channel", p.Notice.Channel, "tries", p.Tries, "again", p.Due, "error", p.LastError)
 		batch.Writes = append(batch.Writes, p.write())
 	}
-	err := s.st.Apply(ctx, batch)
-	switch {
-	case errors.Is(err, store.ErrConflict):
-		return nil // dropped meanwhile, or our lease ran out
-	case err != nil:
-		return fmt.Errorf("writing down a notice: %w", err)
-	case instead == "":
-		return nil
+	var err error
+	if instead == "" {
+		err = s.st.Apply(ctx, batch)
+	} else {
+		err = s.help(ctx, batch, p, instead, now)
 	}
-	return s.help(ctx, p, instead, now)
+	if err != nil && !errors.Is(err, store.ErrConflict) { // a conflict: dropped meanwhile, or our lease ran out
+		return fmt.Errorf("writing down a notice: %w", err)
+	}
+	return nil
 }
 
 func ignoreConflict(err error) error {
