@@ -212,12 +212,12 @@ func (b *Browser) Click(selector string) {
 }
 
 // Go presses an element that leads to another page, and returns when that is
-// there.
+// there, or has gone on by itself before it was.
 func (b *Browser) Go(selector string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil && !wentOn(err) {
 		b.fail("going on by "+selector, err)
 	}
 }
@@ -239,10 +239,14 @@ func (b *Browser) Enter() {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
+	if _, err := chromedp.RunResponse(ctx, chromedp.KeyEvent(kb.Enter)); err != nil && !wentOn(err) {
 		b.fail("pressing enter", err)
 	}
 }
+
+// wentOn reports whether a load ended because the page opened the next one: on
+// a slow machine a waiting page that may go on does so while it loads.
+func wentOn(err error) bool { return strings.Contains(err.Error(), "net::ERR_ABORTED") }
 
 // Choose sets a select or an input to a value and tells the page.
 func (b *Browser) Choose(selector, value string) {
