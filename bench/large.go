@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,20 +140,22 @@ func (b *bench) large() error {
 	if err != nil {
 		return err
 	}
-	var first, again []float64
-	for i := range 100 {
-		for _, into := range []*[]float64{&first, &again} {
-			took, err := ask(b.ctx, big, user(i*997%b.people))
-			if err != nil {
-				return err
-			}
-			*into = append(*into, float64(took.Microseconds())/1000)
-		}
-	}
-	slices.Sort(first)
-	slices.Sort(again)
 	fmt.Printf("- %s: bare Caddy answers %s after its start, the gate after %s; idle it has %.0f MiB over bare (bar 64)\n", name, bare.took.Round(time.Millisecond), big.took.Round(time.Millisecond), rss-plain)
-	fmt.Printf("- %s: the first answer to a known person, from the store: median %.2f ms, slowest of 100 %.2f ms (bar 5); from memory, median %.2f ms\n", name, median(first), first[len(first)-1], median(again))
+	if err := b.firsts(big, name+": the first answer to a known person, from the store"); err != nil {
+		return err
+	}
+	big.stop()
+	if err := uncached(path); err != nil {
+		return err
+	}
+	if big, err = b.start("gate-large", &settings{store: "bolt " + path}); err != nil {
+		return err
+	}
+	defer big.stop()
+	time.Sleep(time.Second)
+	if err := b.firsts(big, fmt.Sprintf("%s: after a start in %s with nothing of the file in the system's memory, a second later", name, big.took.Round(time.Millisecond))); err != nil {
+		return err
+	}
 	small, err := b.start("gate-small", &settings{})
 	if err != nil {
 		return err
@@ -170,28 +170,6 @@ func (b *bench) large() error {
 	l := load{sockets: 32, host: "header.localhost", path: "/", headers: append(slices.Clone(browser), "Remote-User: "+user(1)), status: '2'}
 	fmt.Print("- ", name, ": known, 32 sockets, ratios to the same gate with an empty store (bar 0.90 to 1.10):\n\n")
 	return b.measure(row{name: name, load: l, requests: 0.9, cpu: 1.1, p99: 1.1}, small, big)
-}
-
-// ask sends one request of a user on a socket of its own.
-func ask(ctx context.Context, c *caddy, name string) (time.Duration, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://header.localhost/", nil)
-	if err != nil {
-		return 0, err
-	}
-	r.Header.Set("Remote-User", name)
-	r.Header.Set("User-Agent", agent)
-	r.Header.Set("X-Forwarded-For", address)
-	began := time.Now()
-	answer, err := c.client().Do(r)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close() //nolint:errcheck // not read
-	took := time.Since(began)
-	if answer.StatusCode != http.StatusOK {
-		return took, fmt.Errorf("%s got %d from %s", name, answer.StatusCode, c.name)
-	}
-	return took, nil
 }
 
 // learning compares the recorder's batches with one transaction for each

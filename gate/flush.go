@@ -8,15 +8,20 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // flushEvery is how long a seen-time waits for others before it is written.
 const flushEvery = time.Second
 
-// writesPerBatch bounds one transaction of the recorder: a grant that is written
-// meanwhile waits for one at the most.
-const writesPerBatch = 4000
+// perBatch bounds the connections of one transaction of the recorder, and
+// writesPerBatch the writes of others: a grant that is written meanwhile waits
+// for one at the most.
+const (
+	perBatch       = 2000
+	writesPerBatch = 4000
+)
 
 // Flush writes what was seen. What cannot be written is kept for the next
 // time; the error says why.
@@ -63,33 +68,77 @@ func (g *Gate) write(ctx context.Context, work map[personKey][]*pending) error {
 		return cmp.Or(cmp.Compare(a.application, b.application), cmp.Compare(a.user, b.user))
 	})
 	var firstErr error
-	var writes []store.Write
-	flush := func(app string) {
-		writes = append(writes, g.books.Connections.Recorded(app, g.opt.Clock()))
-		switch err := g.books.Store.Apply(ctx, store.Batch{Writes: writes}); {
-		case err == nil:
-			g.books.Connections.Wrote(writes)
-		case firstErr == nil:
-			firstErr = fmt.Errorf("recording connections of %s: %w", app, err)
-		}
-		writes = writes[:0]
-	}
+	var batch []*pending
 	for i, key := range order {
-		for _, w := range work[key] {
-			if w.fresh {
-				writes = append(writes, g.books.Connections.Put(w.Connection)...)
-			} else {
-				writes = append(writes, g.books.Connections.Touch(w.Connection, w.seen)...)
-			}
-			for _, gone := range w.drop {
-				writes = append(writes, g.books.Connections.Delete(gone)...)
-			}
+		batch = append(batch, work[key]...)
+		if len(batch) < perBatch && i+1 < len(order) && order[i+1].application == key.application {
+			continue
 		}
-		if len(writes) >= writesPerBatch || i+1 == len(order) || order[i+1].application != key.application {
-			flush(key.application)
+		if err := g.writeBatch(ctx, key.application, batch); err != nil && firstErr == nil {
+			firstErr = fmt.Errorf("recording connections of %s: %w", key.application, err)
 		}
+		batch = batch[:0]
 	}
 	return firstErr
+}
+
+// writeBatch writes connections of one application in one transaction.
+func (g *Gate) writeBatch(ctx context.Context, application string, batch []*pending) error {
+	if err := g.catchUp(ctx, application, batch); err != nil {
+		return err
+	}
+	book := g.books.Connections
+	writes := make([]store.Write, 0, 2*len(batch)+1)
+	for _, w := range batch {
+		switch {
+		case w.fresh:
+			writes = append(writes, book.Put(w.Connection)...)
+		case !w.forgotten:
+			writes = append(writes, book.Touch(w.Connection, w.seen)...)
+		}
+		for _, gone := range w.drop {
+			writes = append(writes, book.Delete(gone)...)
+		}
+	}
+	writes = append(writes, book.Recorded(application, g.opt.Clock()))
+	if err := g.books.Store.Apply(ctx, store.Batch{Writes: writes}); err != nil {
+		return err
+	}
+	book.Wrote(writes)
+	return nil
+}
+
+// catchUp brings visits up to what other instances wrote of the same
+// connections: each of them would else leave lines in the index behind, one at
+// each turn of a load balancer. A file has one instance, which knows.
+func (g *Gate) catchUp(ctx context.Context, application string, batch []*pending) error {
+	if g.away.remote == nil {
+		return nil
+	}
+	var visited []books.Connection
+	for _, w := range batch {
+		if !w.fresh {
+			visited = append(visited, w.Connection)
+		}
+	}
+	current, err := g.books.Connections.Current(ctx, application, visited)
+	if err != nil {
+		return err
+	}
+	for _, w := range batch {
+		if w.fresh {
+			continue
+		}
+		there, ok := current[w.ID]
+		if w.forgotten = !ok; ok {
+			w.seen, w.Count = there.Last, max(w.Count, there.Count+1)
+			w.Unknown = there.Unknown
+			if there.Last.After(w.Last) {
+				w.Last = there.Last // by a clock that is ahead
+			}
+		}
+	}
+	return nil
 }
 
 // settled makes the person's next judgement read the connections anew, with

@@ -50,7 +50,8 @@ type dirty struct {
 
 type pending struct {
 	books.Connection
-	fresh bool
+	// fresh says that it is not in store yet, forgotten that it no longer is.
+	fresh, forgotten bool
 	// seen is when it was last seen as stored: its line in the index.
 	seen time.Time
 	drop []books.Connection

@@ -67,6 +67,7 @@ type Store struct {
 	// locks then, and nobody must wait for them.
 	broken atomic.Bool
 
+	warming  sync.WaitGroup
 	closing  sync.Once
 	closeErr error
 	counts   counts
@@ -90,7 +91,7 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("making the folder of the store: %w", err)
 	}
 	_, statErr := os.Stat(path)
-	db, err := openFile(path, o.Wait)
+	db, file, err := openFile(path, o.Wait)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
@@ -106,12 +107,20 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("preparing the store %s: %w", path, err), db.Close())
 	}
 	go s.commit(o.Sweep)
+	s.warming.Go(func() { s.warm(file) })
 	return s, nil
 }
 
-func openFile(path string, wait time.Duration) (db *bbolt.DB, err error) {
+// openFile also returns the file itself, which is the database's to close: some
+// systems let a lock go when any handle of its file is closed.
+func openFile(path string, wait time.Duration) (db *bbolt.DB, file *os.File, err error) {
 	defer guard(&err)()
 	o := &bbolt.Options{
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag, mode) //nolint:gosec // the store's own path and mode
+			file = f
+			return f, err
+		},
 		Timeout:      wait,
 		FreelistType: bbolt.FreelistMapType,
 	}
@@ -123,11 +132,11 @@ func openFile(path string, wait time.Duration) (db *bbolt.DB, err error) {
 	db, err = bbolt.Open(path, 0o600, o)
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("%w (waited %s)", ErrInUse, wait)
+		return nil, nil, fmt.Errorf("%w (waited %s)", ErrInUse, wait)
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return db, err
+	return db, file, err
 }
 
 // prepare makes the buckets, and narrows the file's mode.
@@ -248,6 +257,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.quit)
 		<-s.done
+		s.warming.Wait()
 		s.watches.Close()
 		if s.broken.Load() {
 			s.closeErr = fmt.Errorf("closing the store %s: %w; the file is let go when the process ends", s.path, ErrDamaged)
