@@ -159,14 +159,14 @@ func linkKeyboard(v *visit) error {
 		return err
 	}
 	page := biopassLinkPage{
-		frame: f, Who: lang.Inert(called(u), 120), Href: personHref(user), Application: v.name(app), Link: link, Until: v.say.When(until, v.now),
+		frame: f, Who: lang.Inert(v.called(u), 120), Href: personHref(user), Application: v.name(app), Link: link, Until: v.say.When(until, v.now),
 	}
 	if mailLike(u.Email) {
 		say := v.say
 		if u.Language != "" {
 			say = lang.For(u.Language)
 		}
-		text := say.Text("biopass.card.mail.text", "name", called(u), "application", v.name(app), "until", say.Date(until)) + "\r\n\r\n" + link + "\r\n"
+		text := say.Text("biopass.card.mail.text", "name", v.called(u), "application", v.name(app), "until", say.Date(until)) + "\r\n\r\n" + link + "\r\n"
 		page.Mail = "mailto:" + url.PathEscape(u.Email) + "?" + strings.ReplaceAll(url.Values{
 			"subject": {say.Text("biopass.card.mail.subject", "application", v.name(app))}, "body": {text},
 		}.Encode(), "+", "%20")

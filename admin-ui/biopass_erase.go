@@ -61,7 +61,7 @@ func (v *visit) askErase(user, app, id string) error {
 		return err
 	}
 	page := biopassErasePage{
-		frame: f, Who: lang.Inert(called(u), 120), Href: personHref(user), Card: v.biopassCard(app, v.Biopass.Mode(app), a), Last: len(a.Keyboards) == 1,
+		frame: f, Who: lang.Inert(v.called(u), 120), Href: personHref(user), Card: v.biopassCard(app, v.Biopass.Mode(app), a), Last: len(a.Keyboards) == 1,
 	}
 	for i, k := range page.Card.Keyboards {
 		if id != "" && k.ID == id {

@@ -112,7 +112,7 @@ func showColumns(v *visit) error {
 		if err != nil {
 			return err
 		}
-		page.PersonName, page.PersonHref = called(u), personHref(page.Person)
+		page.PersonName, page.PersonHref = v.called(u), personHref(page.Person)
 	}
 	page.Search = v.r.URL.Query().Get("q")
 	q := gridQuery{Application: app, Window: "all", Sort: "last", Person: page.Person, Search: page.Search}

@@ -131,7 +131,7 @@ func showConnections(v *visit) error {
 		if err != nil {
 			return err
 		}
-		page.PersonName = called(u)
+		page.PersonName = v.called(u)
 	}
 	page.PageNumber = q.Page + 1
 	if q.Page > 0 {

@@ -79,7 +79,7 @@ func (v *visit) detail(name, value string, names *people, devices *deviceNames) 
 		if err != nil {
 			return d, true, err
 		}
-		d.Value = lang.Inert(called(u), 120)
+		d.Value = lang.Inert(v.called(u), 120)
 	case "kind":
 		d.Value = v.say.Kind(value)
 	case "device":

@@ -65,7 +65,7 @@ func showExplanation(v *visit) error {
 		return err
 	}
 	page := explainPage{
-		frame: f, Who: lang.Inert(called(u), 120), Href: personHref(c.User), Application: v.name(app), App: app, ID: c.ID,
+		frame: f, Who: lang.Inert(v.called(u), 120), Href: personHref(c.User), Application: v.name(app), App: app, ID: c.ID,
 		Standing: v.standing(verdict, true), Seen: v.when(c.Last), First: v.when(c.First), Count: int(min(c.Count, 1<<30)), //nolint:gosec // bounded
 		Open: verdict.Step == access.StepPadlock, Line: verdict.Reason(),
 		BrowserFull: v.say.Browser(c.Browser.Family, c.Browser.Platform) + " " + lang.Inert(c.Browser.Version, 20),
@@ -91,7 +91,7 @@ func showExplanation(v *visit) error {
 	}
 	page.Inside = shown.Answer == access.LetIn
 	page.Five = pages.Parts{
-		User: called(u), UserSub: c.User, Application: v.name(app), Kind: string(c.Device.Kind), Label: c.Device.Label,
+		User: v.called(u), UserSub: c.User, Application: v.name(app), Kind: string(c.Device.Kind), Label: c.Device.Label,
 		Place: placeParts(c.Place), Family: c.Browser.Family, Platform: c.Browser.Platform, New: partNames(shown.New),
 	}.Five(v.say, "h-five")
 	past := true

@@ -185,13 +185,8 @@ func (p *people) user(name string) (books.User, error) {
 	return u, nil
 }
 
-// called is what to call a user: their name, else the user name.
-func called(u books.User) string {
-	if u.Name != "" {
-		return u.Name
-	}
-	return u.User
-}
+// called is what to call a user, in the reader's language.
+func (v *visit) called(u books.User) string { return v.say.Who(u.Name, u.User) }
 
 // author says who made a rule or did something, for people: an admin by name,
 // else as it is written.
@@ -199,7 +194,7 @@ func (v *visit) author(by string) string {
 	if admin, ok := v.Console.admin(by); ok && admin.Name != "" {
 		return admin.Name
 	}
-	return by
+	return v.say.By(by)
 }
 
 // when says a moment in one form per page: minutes ago within the hour, else

@@ -160,7 +160,7 @@ func (c *Console) Link(ctx context.Context, email string) (string, error) {
 		who = "operator"
 	}
 	err = c.Books.Audit.Append(ctx, books.Entry{
-		At: c.Clock(), Who: "system", Via: "cli", What: "console.link", Subject: who,
+		At: c.Clock(), Who: "command line", From: "local", Via: "cli", What: "console.link", Subject: who,
 	})
 	if err != nil {
 		return "", fmt.Errorf("noting the sign-in link: %w", err)

@@ -131,7 +131,7 @@ func (v *visit) preview(status int, app, problem string) error {
 	page.MorePeople = max(len(p.Stop)-previewPeople, 0)
 	devices := v.deviceNames()
 	for _, s := range p.Stop[:min(len(p.Stop), previewPeople)] {
-		person := stoppedPerson{Who: called(books.User{User: s.User, Name: s.Name}), Href: personHref(s.User)}
+		person := stoppedPerson{Who: v.called(books.User{User: s.User, Name: s.Name}), Href: personHref(s.User)}
 		for _, c := range s.Connections[:min(len(s.Connections), 20)] {
 			line := stoppedConnection{ID: c.ID, Seen: v.when(c.Last), Adopted: adopted[c.ID]}
 			if line.five, err = v.five(c, books.User{User: s.User, Name: s.Name}, devices); err != nil {

@@ -41,7 +41,7 @@ func givePass(v *visit) error {
 		return err
 	}
 	return v.show(http.StatusOK, "pass", passPage{
-		frame: f, Who: lang.Inert(called(u), 120), Href: personHref(user), Application: v.name(app),
+		frame: f, Who: lang.Inert(v.called(u), 120), Href: personHref(user), Application: v.name(app),
 		Code: code, Until: v.say.When(until, v.now),
 	})
 }

@@ -207,7 +207,7 @@ func showPeople(v *visit) error {
 		if err != nil {
 			return err
 		}
-		line := personLine{ID: books.Key("", s.user), Who: lang.Inert(called(u), 120), Href: personHref(s.user)}
+		line := personLine{ID: books.Key("", s.user), Who: lang.Inert(v.called(u), 120), Href: personHref(s.user)}
 		if line.Connections, err = v.connectionsOf(s.user); err != nil {
 			return err
 		}

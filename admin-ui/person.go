@@ -135,7 +135,7 @@ func showPerson(v *visit) error {
 		return err
 	}
 	page := personPage{
-		frame: f, User: user, Who: lang.Inert(called(u), 120), Email: u.Email, Mobile: u.Mobile, Language: u.Language,
+		frame: f, User: user, Who: lang.Inert(v.called(u), 120), Email: u.Email, Mobile: u.Mobile, Language: u.Language,
 		Href: personHref(user), Columns: columnsAddress("", user), MayEdit: v.all(),
 		Applications: v.applicationChoices(""), PassUntil: v.say.Until(v.Approvals.Limits().PassEnds(v.now), v.now),
 	}

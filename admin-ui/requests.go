@@ -151,7 +151,7 @@ func (v *visit) justDecided(app string, page *requestsPage) error {
 			Done: ask.Decision.By == v.admin.Email,
 		}
 		page.Decided = append(page.Decided, askCard{
-			ID: "decided-" + ask.Reference, Rev: string(ask.State), Who: lang.Inert(ask.Who(), 120),
+			ID: "decided-" + ask.Reference, Rev: string(ask.State), Who: lang.Inert(ask.Called(v.say), 120),
 			Application: v.name(app), Told: decided.Told(v.say),
 		})
 	}
@@ -164,10 +164,10 @@ func (v *visit) card(ask approvals.AccessRequest, failed *attempt) (askCard, err
 		Widths: v.Approvals.PossibleWidths(ask),
 	}
 	card := askCard{
-		ID: "card-" + ask.Reference, Rev: fmt.Sprintf("%d %s", ask.Version, ask.Note), Who: lang.Inert(ask.Who(), 120),
+		ID: "card-" + ask.Reference, Rev: fmt.Sprintf("%d %s", ask.Version, ask.Note), Who: lang.Inert(ask.Called(v.say), 120),
 		Application: v.name(ask.Application), Opened: ask.Opened, Ago: v.say.Ago(v.now.Sub(ask.Opened)),
 		Pins: pages.PinsOf(partNames(ask.New)...), News: capital(v.say.New(partNames(ask.New)...)),
-		Unverified: ask.Person.Source == "device", Note: ask.Note, NoteBy: lang.Inert(ask.Who(), 60),
+		Unverified: ask.Person.Source == "device", Note: ask.Note, NoteBy: lang.Inert(ask.Called(v.say), 60),
 		Count: ask.Count, Others: ask.Others, Own: approvals.IsOwn(ask, v.admin),
 	}
 	if failed != nil && failed.application == ask.Application && failed.id == ask.ID {
@@ -177,7 +177,7 @@ func (v *visit) card(ask approvals.AccessRequest, failed *attempt) (askCard, err
 	form.Token = v.session.Form
 	card.Form = form.Form(v.say)
 	parts := pages.Parts{
-		User: ask.Who(), Application: card.Application, Unverified: card.Unverified,
+		User: ask.Called(v.say), Application: card.Application, Unverified: card.Unverified,
 		Kind: string(ask.Device.Kind), Label: ask.Device.Label, Place: placeParts(ask.Place),
 		Family: ask.Browser.Family, Platform: ask.Browser.Platform, New: partNames(ask.New),
 	}

@@ -110,7 +110,7 @@ func (v *visit) tryRule(r access.Rule) (ruleTrial, error) {
 		if err != nil {
 			return t, err
 		}
-		t.Touched = append(t.Touched, called(u))
+		t.Touched = append(t.Touched, v.called(u))
 	}
 	slices.Sort(t.Touched)
 	return t, nil

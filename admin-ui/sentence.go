@@ -1,12 +1,14 @@
 package adminui
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/places"
 )
 
 // sentence says a rule: "Refuse everybody, on a phone, from Laval centre, in
@@ -19,7 +21,7 @@ func (v *visit) sentence(r access.Rule, names *people, devices *deviceNames) (st
 		if err != nil {
 			return "", err
 		}
-		who = called(u)
+		who = v.called(u)
 	case r.Group != "":
 		who = v.say.Text("rule.group", "group", r.Group)
 	}
@@ -48,7 +50,7 @@ func (v *visit) sentence(r access.Rule, names *people, devices *deviceNames) (st
 		parts = append(parts, v.say.Text("rule.application", "application", v.name(r.Application)))
 	}
 	if !r.Until.IsZero() {
-		parts = append(parts, v.say.Text("rule.until", "when", v.say.When(r.Until, v.now)))
+		parts = append(parts, v.say.Until(r.Until, v.now))
 	}
 	return strings.Join(parts, ", ") + ".", nil
 }
@@ -56,11 +58,18 @@ func (v *visit) sentence(r access.Rule, names *people, devices *deviceNames) (st
 // placeKey says what a rule compares of a place; a prefix only where nothing
 // else names it (row C3).
 func (v *visit) placeKey(k access.PlaceKey) string {
-	words := v.say.Place(lang.PlaceParts{Name: k.Name, City: k.City, Region: k.Region, Country: k.Country, Owner: k.Owner, Address: k.Prefix})
+	words := v.say.Place(lang.PlaceParts{Name: k.Name, City: k.City, Region: k.Region, Country: k.Country, Owner: k.Owner, Address: k.Prefix, Private: localNetwork(k.Prefix)})
 	if k.Name == "" && k.City == "" && k.Country == "" && k.Owner != "" {
 		return v.say.Text("place.network", "owner", k.Owner)
 	}
 	return words
+}
+
+// localNetwork reports whether a rule's network is one that no file of places
+// knows, as the connections from there say it.
+func localNetwork(prefix string) bool {
+	p, err := netip.ParsePrefix(prefix)
+	return err == nil && places.PrivateKind(p.Addr()) != ""
 }
 
 // ruleLine is one rule in the list.
@@ -118,14 +127,14 @@ type entryLine struct {
 func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
 	line := entryLine{ID: e.ID, At: e.At, When: capital(v.say.When(e.At, v.now)), From: e.From, Subject: lang.Inert(e.Subject, 120)}
 	who, isUser := strings.CutPrefix(e.Who, "user:")
-	line.Who = v.author(who)
+	line.Who = capital(v.author(who))
 	switch {
 	case isUser:
 		u, err := names.user(who)
 		if err != nil {
 			return line, err
 		}
-		line.Who = called(u)
+		line.Who = v.called(u)
 	case v.say.Has("who." + e.Who):
 		line.Who = v.say.Text("who." + e.Who)
 	}
@@ -148,7 +157,7 @@ func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
 		if err != nil {
 			return line, err
 		}
-		line.Subject, line.Href = called(u), personHref(e.Subject)
+		line.Subject, line.Href = v.called(u), personHref(e.Subject)
 	} else if e.Subject == app {
 		line.Subject = ""
 	}

@@ -170,7 +170,7 @@ func removePerson(v *visit) error {
 			return err
 		}
 		return v.show(http.StatusOK, "person-remove", removePage{
-			frame: f, Who: lang.Inert(called(u), 120), Href: personHref(user), Connections: n,
+			frame: f, Who: lang.Inert(v.called(u), 120), Href: personHref(user), Connections: n,
 		})
 	}
 	if v.Biopass != nil {

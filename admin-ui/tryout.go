@@ -80,7 +80,7 @@ func showTryOut(v *visit) error {
 		shown = *verdict.Shadow
 	}
 	page.Five = pages.Parts{
-		User: lang.Inert(called(u), 120), UserSub: page.User, Application: v.name(app), Kind: string(visit.Device.Kind), Label: visit.Device.Label,
+		User: lang.Inert(v.called(u), 120), UserSub: page.User, Application: v.name(app), Kind: string(visit.Device.Kind), Label: visit.Device.Label,
 		Place: placeParts(visit.Place), Family: visit.Browser.Family, Platform: visit.Browser.Platform, New: partNames(shown.New),
 	}.Five(v.say, "h-five")
 	return v.show(http.StatusOK, "try", page)

@@ -62,7 +62,7 @@ func (v *visit) newCountries(app string, names *people) ([]newCountry, error) {
 				return false
 			}
 			list = append(list, newCountry{
-				ID: c.ID, Who: called(u), Href: personHref(c.User), Country: v.say.Country(country), App: v.name(id),
+				ID: c.ID, Who: v.called(u), Href: personHref(c.User), Country: v.say.Country(country), App: v.name(id),
 				When: capital(v.say.When(c.First, v.now)), At: c.First, Explain: "/explain/" + pathPart(c.Application) + "/" + pathPart(c.ID),
 			})
 			return len(list) < unusualLines

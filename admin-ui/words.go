@@ -28,7 +28,7 @@ func (v *visit) five(c books.Connection, u books.User, names *deviceNames) (five
 	where, network := v.say.PlaceLines(placeParts(v.today(c).Place))
 	href := personHref(c.User)
 	return five{
-		Who: lang.Inert(called(u), 120), Href: href,
+		Who: lang.Inert(v.called(u), 120), Href: href,
 		DeviceIcon: pages.DeviceIcon(string(c.Device.Kind)), Device: v.say.Device(string(c.Device.Kind), label),
 		BrowserIcon: pages.BrowserIcon(c.Browser.Family), Browser: v.say.Browser(c.Browser.Family, c.Browser.Platform),
 		Where: where, Network: network, PlaceTo: href + "#places",

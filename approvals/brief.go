@@ -72,7 +72,7 @@ func (n Notice) Words() Words { return n.words(lang.For(n.To.Language)) }
 
 func (n Notice) words(c *lang.Catalogue) Words {
 	w := Words{
-		Who: lang.Inert(n.Ask.Who(), 60), By: lang.Inert(firstOf(n.Ask.Decision.Name, n.Ask.Decision.By), 60),
+		Who: lang.Inert(n.Ask.Called(c), 60), By: lang.Inert(firstOf(n.Ask.Decision.Name, c.By(n.Ask.Decision.By)), 60),
 		Application: lang.Inert(firstOf(n.ApplicationName, n.Application), 60),
 		Device:      lang.Inert(deviceWords(c, n.Ask), 60), Browser: lang.Inert(browserWords(c, n.Ask), 60),
 		Place: lang.Inert(c.Place(placeParts(n.Ask)), 120),

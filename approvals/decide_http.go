@@ -85,7 +85,7 @@ func (d *decider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(problem, ErrNotYours) {
 			page.Ask = AccessRequest{Application: who.link.Application} // nothing of it is told
 		}
-		page.Done = who.ask.Decision.By != "" && strings.EqualFold(who.ask.Decision.By, who.admin.Email) && r.URL.Query().Has("done")
+		page.Done = page.Mine && r.URL.Query().Has("done")
 		d.write(w, r, who, page)
 		return
 	}
@@ -186,6 +186,7 @@ func (d *decider) page(r *http.Request, token string, who reader) DecidePage {
 		Here: here, Admin: lang.Inert(who.admin.Name, 80), SignedIn: who.signedIn,
 		Console: d.s.conf.Console, GrantFor: app.GrantFor, Now: d.s.conf.Clock(), Limits: d.s.conf.Limits,
 	}
+	p.Mine = who.ask.Decision.By != "" && strings.EqualFold(who.ask.Decision.By, who.admin.Email)
 	if who.ask.State.Open() {
 		p.Widths = d.s.PossibleWidths(who.ask)
 		if IsOwn(who.ask, who.admin) {

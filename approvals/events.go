@@ -77,7 +77,7 @@ func (h *waiter) events(w http.ResponseWriter, r *http.Request, holder Holder, a
 	if !out.write("retry: 3000\n\n") {
 		return
 	}
-	if ask.ID == "" && !out.state(AccessRequest{}) {
+	if ask.ID == "" && (!out.state(ask) || !ask.State.Open() && ask.Reference != "") {
 		return
 	}
 	beat := time.NewTicker(heartbeat)
@@ -91,6 +91,12 @@ func (h *waiter) events(w http.ResponseWriter, r *http.Request, holder Holder, a
 		case <-beat.C:
 			if !out.write(": still here\n\n") {
 				return
+			}
+			if ask.ID == "" {
+				if now := h.madeUp(ctx, holder); now.State == Approved {
+					out.state(now)
+					return
+				}
 			}
 			if h.stale(ctx, holder, ask) {
 				return // another request is held now: the page connects again

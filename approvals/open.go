@@ -259,40 +259,6 @@ func (s *Service) countOther(ctx context.Context, application, id string, now ti
 	s.others[key] = o
 }
 
-// madeUp is what a request that does not exist shows of itself.
-type madeUp struct {
-	reference, number string
-	opened            time.Time
-}
-
-// Imitate returns a request that is not kept and looks like one that waits,
-// the same one at each call for a while: for a newcomer whom a rule refuses,
-// so that from outside refused and waiting look alike (threat L17).
-func (s *Service) Imitate(a Ask) AccessRequest {
-	s.opening.Lock()
-	defer s.opening.Unlock()
-	return s.imitate(a)
-}
-
-// imitate is Imitate for a caller that holds s.opening.
-func (s *Service) imitate(a Ask) AccessRequest {
-	if len(s.madeUp) >= 4096 { // strangers fill it (threat L22)
-		clear(s.madeUp)
-	}
-	key := a.Application + "\x00" + a.Device.ID + "\x00" + a.Person.User
-	m, ok := s.madeUp[key]
-	if !ok {
-		m = madeUp{newReference(), newNumber(), s.conf.Clock()}
-		s.madeUp[key] = m
-	}
-	return AccessRequest{
-		Reference: m.reference, Number: m.number,
-		Application: a.Application, Person: a.Person, Device: a.Device, Browser: a.Browser, Place: a.Place,
-		New: a.New, Asked: a.Asked, LoginID: a.LoginID, Language: a.Language,
-		Opened: m.opened, Last: m.opened, Ends: m.opened.Add(s.conf.Limits.Request), Count: 1, State: Waiting, Version: 1,
-	}
-}
-
 func joinParts(parts []access.Part) string {
 	s := ""
 	for i, p := range parts {

@@ -57,9 +57,9 @@ const (
 )
 
 // parts is the request as the five pins show it.
-func parts(ask AccessRequest, application string, now time.Time) pages.Parts {
+func parts(c *lang.Catalogue, ask AccessRequest, application string, now time.Time) pages.Parts {
 	p := pages.Parts{
-		User:        ask.Who(),
+		User:        ask.Called(c),
 		Unverified:  ask.Person.Source == sourceDevice,
 		Application: application,
 		Kind:        string(ask.Device.Kind), Label: ask.Device.Label,

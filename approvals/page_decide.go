@@ -44,6 +44,8 @@ type DecidePage struct {
 	Done bool
 	// Limits are those in force; zero fields take the defaults.
 	Limits Limits
+	// Mine says that this very approver decided it, at whatever moment.
+	Mine bool
 	// Now is the time; zero means time.Now.
 	Now time.Time
 }
@@ -131,8 +133,10 @@ type Outcome struct {
 	Sentence string
 	Reply    string
 	At, Now  time.Time
-	// Mine says that the reader decided it.
-	Mine bool
+	// Mine says that the reader decided it, Fresh that they did a moment ago.
+	Mine, Fresh bool
+	// Before says that somebody else decided before the reader.
+	Before string
 	// Again is how long after a refusal one can ask again.
 	Again time.Duration
 }
@@ -150,7 +154,7 @@ func (p DecidePage) Form(c *lang.Catalogue) DecideForm {
 		width = p.Widths[0]
 	}
 	f := DecideForm{
-		ID: "ask-" + formID(ask), Action: p.Action, Token: p.Token, Who: lang.Inert(ask.Who(), 120), Version: ask.Version,
+		ID: "ask-" + formID(ask), Action: p.Action, Token: p.Token, Who: lang.Inert(ask.Called(c), 120), Version: ask.Version,
 		NeedNumber: !p.SignedIn, MaySkip: p.SignedIn, Confirm: !p.SignedIn, Sure: p.Chosen.Sure, Unconfirmed: errors.Is(p.Problem, ErrNotConfirmed),
 		Until: until, MinDay: p.Now.Format(dayForm), Reply: p.Chosen.Reply, Limit: NoteLimit,
 		DateSaid: c.Text("time.until.day", "date", "{date}"),
@@ -222,9 +226,9 @@ func (p DecidePage) problemWords(c *lang.Catalogue) (wrong, warning string) {
 	switch {
 	case p.Problem == nil:
 	case errors.As(p.Problem, &number) && number.Missing:
-		return isolated(c, "decide.number.missing", "who", p.Ask.Who()), ""
+		return isolated(c, "decide.number.missing", "who", p.Ask.Called(c)), ""
 	case errors.As(p.Problem, &number):
-		return isolated(c, "decide.number.wrong", "who", p.Ask.Who(), "count", number.Left), ""
+		return isolated(c, "decide.number.wrong", "who", p.Ask.Called(c), "count", number.Left), ""
 	case errors.As(p.Problem, &changed):
 		return "", c.Text("decide.changed")
 	case errors.Is(p.Problem, ErrUnsure):
@@ -248,7 +252,7 @@ func widthTitle(c *lang.Catalogue, w Width, ask AccessRequest) string {
 func widthWords(c *lang.Catalogue, w Width, ask AccessRequest, application, end string) string {
 	where, _ := c.PlaceLines(placeParts(ask))
 	return sentenceCase(isolated(c, "decide.width."+string(w)+".says",
-		"who", ask.Who(), "device", thisDevice(c, ask), "place", where,
+		"who", ask.Called(c), "device", thisDevice(c, ask), "place", where,
 		"browser", browserWords(c, ask), "application", application, "end", end))
 }
 
@@ -269,12 +273,13 @@ func (p DecidePage) Told(c *lang.Catalogue) Outcome {
 	p = p.complete()
 	d := p.Ask.Decision
 	o := Outcome{
-		Approved: p.Ask.State == Approved, Who: lang.Inert(p.Ask.Who(), 120), By: d.Name,
-		Reply: d.Reply, At: d.At, Now: p.Now, Mine: p.Done, Again: p.Limits.complete().Refused,
+		Approved: p.Ask.State == Approved, Who: lang.Inert(p.Ask.Called(c), 120), By: d.Name,
+		Reply: d.Reply, At: d.At, Now: p.Now, Mine: p.Done || p.Mine, Fresh: p.Done, Again: p.Limits.complete().Refused,
 	}
 	if o.By == "" {
-		o.By = d.By
+		o.By = lang.Inert(c.By(d.By), 120)
 	}
+	o.Before = sentenceCase(isolated(c, "decide.decided.heading", "by", o.By))
 	if o.Approved {
 		width := d.Width
 		if width == "" {
@@ -322,7 +327,7 @@ func (p DecidePage) view(c *lang.Catalogue) decideView {
 		v.Application, v.Reference, v.Ask = "", "", AccessRequest{}
 		return v
 	}
-	drawn := parts(p.Ask, p.Application, p.Now)
+	drawn := parts(c, p.Ask, p.Application, p.Now)
 	v.Unverified = drawn.Unverified
 	if v.Scene == "done" || v.Scene == "decided" {
 		v.Outcome = p.Told(c)

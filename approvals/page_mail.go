@@ -79,7 +79,7 @@ type mailRow struct {
 func RenderMail(n Notice) (Mail, error) {
 	c := lang.For(n.To.Language)
 	v := mailView{
-		Notice: n, Who: lang.Inert(n.Ask.Who(), 120), By: lang.Inert(n.Ask.Decision.Name, 120),
+		Notice: n, Who: lang.Inert(n.Ask.Called(c), 120), By: lang.Inert(n.Ask.Decision.Name, 120),
 		Note: withoutLinks(c, n.Ask.Note), Reply: withoutLinks(c, n.Ask.Decision.Reply),
 		Style: template.CSS(mailStyle), Logo: template.URL("cid:" + MailLogoID), //nolint:gosec // both are ours
 		Approved: n.Ask.State == Approved, Password: n.Ask.LoginID != "",
@@ -87,12 +87,10 @@ func RenderMail(n Notice) (Mail, error) {
 		Self: n.Ask.Decision.By == ViaSelf, InsteadOf: insteadWords(c, n),
 	}
 	switch {
-	case n.Ask.Decision.By == ViaPass:
-		v.By = c.Text("mail.by.pass")
 	case n.Ask.Decision.Via == ViaCommand:
-		v.By = c.Text("mail.by.cli")
+		v.By = c.By("command line")
 	case v.By == "":
-		v.By = lang.Inert(n.Ask.Decision.By, 120)
+		v.By = lang.Inert(c.By(n.Ask.Decision.By), 120)
 	}
 	if v.Application = lang.Inert(n.ApplicationName, 120); v.Application == "" {
 		v.Application = lang.Inert(n.Application, 120)
@@ -128,7 +126,7 @@ func RenderMail(n Notice) (Mail, error) {
 	default:
 		return Mail{}, fmt.Errorf("rendering mail: no kind %q", n.Kind)
 	}
-	pairs := []any{"who", lang.Inert(n.Ask.Who(), 60), "application", lang.Inert(v.Application, 60), "by", v.By, "count", n.More, "code", n.Code}
+	pairs := []any{"who", lang.Inert(n.Ask.Called(c), 60), "application", lang.Inert(v.Application, 60), "by", v.By, "count", n.More, "code", n.Code}
 	v.Subject = lang.Inert(c.Text(head+".subject", pairs...), 200)
 	v.Heading = c.Text(head+".heading", pairs...)
 	picture := mapOf(n)

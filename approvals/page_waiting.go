@@ -123,7 +123,7 @@ func (p WaitingPage) view(c *lang.Catalogue) waitingView {
 		Biopass: local(p.Biopass, ""), Code: p.Code, Said: p.Said, NoteLimit: NoteLimit,
 		Base: WaitPath, Device: DevicePath, Now: p.Now,
 	}
-	drawn := parts(p.Ask, p.Application, p.Now)
+	drawn := parts(c, p.Ask, p.Application, p.Now)
 	drawn.You = true
 	switch p.Ask.State {
 	case Approved:

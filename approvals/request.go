@@ -153,6 +153,10 @@ func (a AccessRequest) Who() string {
 	return a.Person.User
 }
 
+// Called is what to call the person in a language: a device that stands for
+// itself has a name for people.
+func (a AccessRequest) Called(c *lang.Catalogue) string { return c.Who(a.Person.Name, a.Person.User) }
+
 // HeldBy reports whether a login is one of the burst's.
 func (a AccessRequest) HeldBy(login string) bool {
 	if login == a.LoginID {

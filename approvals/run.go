@@ -350,6 +350,9 @@ func (s *Service) send(ctx context.Context, n Notice) (err error) {
 	if !ok {
 		return fmt.Errorf("no channel %q is configured", n.Channel)
 	}
+	if n.To.Language == "" && len(s.conf.Languages) > 0 {
+		n.To.Language = s.conf.Languages[0] // whose language nobody wrote down
+	}
 	// What is on the wire when the process stops gets some seconds to arrive.
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()

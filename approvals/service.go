@@ -230,7 +230,7 @@ type Service struct {
 	opening sync.Mutex
 	others  map[string]others
 	turned  map[string]others
-	madeUp  map[string]madeUp
+	madeUp  map[string]AccessRequest
 	hubs    struct {
 		sync.Mutex
 		of map[string]*hub
@@ -259,7 +259,7 @@ func New(c Config) *Service {
 	orDefault(&c.Caps.NoticesPerHour, 20)
 	s := &Service{
 		conf: c, st: c.Books.Store, channels: map[string]Notifier{}, slots: map[string]chan struct{}{},
-		others: map[string]others{}, turned: map[string]others{}, madeUp: map[string]madeUp{},
+		others: map[string]others{}, turned: map[string]others{}, madeUp: map[string]AccessRequest{},
 	}
 	s.hubs.of = map[string]*hub{}
 	for _, n := range c.Notifiers {

@@ -1,6 +1,7 @@
 package approvals
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -18,6 +19,8 @@ type Holder struct {
 	// comes from the server's own memory, never from the request (threat L13).
 	// Empty means WaitPath, which then bears ?said= (WaitingPage.Said).
 	Back string
+	// MadeUp is the request that one who holds none was shown elsewhere.
+	MadeUp *Imitation
 }
 
 // Status is what the waiting page learns of its request. It holds nothing
@@ -36,14 +39,11 @@ type Status struct {
 	Said string `json:"said,omitempty"`
 }
 
-// statusOf is a request as its page is told of it. The zero request stands
-// for a refused newcomer's, who holds none: from outside they wait like any
+// statusOf is a request as its page is told of it. One without an identifier
+// is made up, for somebody who holds none: from outside they wait like any
 // other (threat L17).
 func statusOf(ask AccessRequest) Status {
 	st := Status{State: string(Waiting), Reference: ask.Reference, Version: ask.Version, Note: ask.Note}
-	if ask.ID == "" {
-		return Status{State: string(Waiting)}
-	}
 	st.Opened = moment(ask.Opened)
 	switch ask.State {
 	case Approved, Refused:
@@ -113,6 +113,9 @@ func (h *waiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, err)
 		return
 	}
+	if err != nil {
+		ask = h.madeUp(r.Context(), holder)
+	}
 	switch action {
 	case "state":
 		writeStatus(w, http.StatusOK, statusOf(ask))
@@ -121,6 +124,17 @@ func (h *waiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.post(w, r, holder, ask, action)
 	}
+}
+
+// madeUp is the request that one who holds none was shown. Once the gate lets
+// them in their page hears of it and opens, as anybody's.
+func (h *waiter) madeUp(ctx context.Context, holder Holder) AccessRequest {
+	ask, ok := h.s.madeUpFor(holder)
+	if ok && (holder.MadeUp == nil || !holder.MadeUp.Grouped) && h.s.LetsIn(ctx, ask) {
+		ask.State = Approved
+		ask.Decision.At = h.s.conf.Clock()
+	}
+	return ask
 }
 
 // post carries a form out. Whoever holds no request is answered as if they
@@ -145,6 +159,8 @@ func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask
 		}
 		if ask.ID != "" {
 			ask, err = h.s.Note(r.Context(), holder.Application, ask.ID, note)
+		} else {
+			ask = h.s.imitateForm(ask, func(made *AccessRequest) { made.Note = CleanText(note, NoteLimit) })
 		}
 	case "name":
 		if ask.ID != "" {
@@ -156,6 +172,8 @@ func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask
 			if err = h.s.Cancel(r.Context(), holder.Application, ask.ID); err == nil {
 				ask.State = Cancelled
 			}
+		} else {
+			ask = h.s.imitateForm(ask, func(made *AccessRequest) { made.State = Cancelled })
 		}
 	case "pass":
 		said = ""

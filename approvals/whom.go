@@ -261,9 +261,6 @@ func (s *Service) eachRoom(do func(channel string, to Recipient)) {
 		}
 		for _, to := range rooms.Rooms() {
 			to.Admin = true
-			if to.Language == "" && len(s.conf.Languages) > 0 {
-				to.Language = s.conf.Languages[0]
-			}
 			do(n.Name(), to)
 		}
 	}

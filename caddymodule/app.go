@@ -299,9 +299,6 @@ func (a *App) admins(kept []books.Admin) []books.Admin {
 			Email: c.Email, Name: c.Name, Mobile: c.Mobile, Language: c.Language, Users: c.Users,
 			Applications: c.Applications, QuietFrom: c.QuietFrom, QuietTo: c.QuietTo, Fixed: true,
 		}
-		if ad.Language == "" {
-			ad.Language = a.Languages[0]
-		}
 		for _, s := range c.Notify {
 			ad.Notify = append(ad.Notify, books.Channel{Name: s.Channel, Wait: time.Duration(s.Wait)})
 		}

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"strings"
@@ -124,9 +125,9 @@ func sayUsers(w io.Writer, b json.RawMessage) error {
 		case len(u.Exempt) > 0:
 			state = "exempt"
 		}
-		rows = append(rows, []string{u.User, u.Name, u.Email, u.Mobile, state, stampOf(u.Last)})
+		rows = append(rows, []string{u.User, u.Name, u.Email, u.Mobile, state})
 	}
-	return table(w, "USER|NAME|E-MAIL|MOBILE|TREATED|LAST SEEN", rows)
+	return table(w, "USER|NAME|E-MAIL|MOBILE|TREATED", rows)
 }
 
 func sayAdmins(w io.Writer, b json.RawMessage) error {
@@ -149,7 +150,7 @@ func sayAdmins(w io.Writer, b json.RawMessage) error {
 		if a.Configured {
 			from = "Caddyfile"
 		}
-		rows = append(rows, []string{a.Email, a.Name, a.Mobile, a.Language, apps, order, a.Quiet, from})
+		rows = append(rows, []string{a.Email, a.Name, a.Mobile, cmp.Or(a.Language, "browser's"), apps, order, a.Quiet, from})
 	}
 	return table(w, "E-MAIL|NAME|MOBILE|LANGUAGE|APPLICATIONS|TOLD BY|QUIET|FROM", rows)
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
-	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/lang"
 )
 
@@ -82,6 +81,7 @@ var specs = []spec{
 		sub: []spec{
 			{
 				use: "close <application>", short: "Close a padlock, after saying whom that would stop", verb: "padlock-close", args: []string{"app"},
+				flags: map[string]string{"also": "users to let in first of those whom it would stop, with commas between, or all"},
 				bools: map[string]string{"yes": "do it, not only say whom it would stop"}, say: sayClosing,
 			},
 			{
@@ -131,10 +131,15 @@ var specs = []spec{
 		use: "pass <user>", short: "Make a code that lets one user in once, until midnight unless the limits say otherwise", verb: "pass", args: []string{"user"},
 		say: func(w io.Writer, b json.RawMessage) error {
 			a, err := read[struct {
-				Code, User string
-				Until      time.Time
+				Code, User, Application string
+				Until                   time.Time
+				Seen                    bool
 			}](b)
-			return printed(w, err, "%s\n\nFor %s, once, until %s. It is typed on the waiting page.\n", a.Code, a.User, stampOf(a.Until))
+			warning := ""
+			if !a.Seen {
+				warning = "Nobody of that name was here yet: check the spelling.\n"
+			}
+			return printed(w, err, "%s\n\nFor %s, in %s, once, until %s. It is typed on the waiting page.\n%s", a.Code, a.User, a.Application, stampOf(a.Until), warning)
 		},
 	},
 	loginSpec,
@@ -284,6 +289,9 @@ func sayConnections(w io.Writer, b json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	if len(list) == 0 {
+		return printed(w, nil, "Nobody came in this time.\n")
+	}
 	var rows [][]string
 	for _, c := range list {
 		answer := string(c.Answer)
@@ -299,6 +307,9 @@ func sayRules(w io.Writer, b json.RawMessage) error {
 	list, err := read[[]access.Rule](b)
 	if err != nil {
 		return err
+	}
+	if len(list) == 0 {
+		return printed(w, nil, "There is no rule yet.\n")
 	}
 	var rows [][]string
 	anyOf := func(s ...string) string {
@@ -338,38 +349,6 @@ func sayPadlocks(w io.Writer, b json.RawMessage) error {
 	return table(w, "APPLICATION|PADLOCK|BY|SINCE", rows)
 }
 
-func sayClosing(w io.Writer, b json.RawMessage) error {
-	a, err := read[struct {
-		Closed  bool
-		Preview gate.Preview
-	}](b)
-	if err != nil {
-		return err
-	}
-	var out strings.Builder
-	p := a.Preview
-	verb := "would stop"
-	if a.Closed {
-		verb = "stops"
-		fmt.Fprintf(&out, "The padlock of %s is closed.\n", lang.Inert(p.Application, 0))
-	}
-	fmt.Fprintf(&out, "It %s %d people, %d connections.\n", verb, len(p.Stop), p.Connections())
-	for _, s := range p.Stop {
-		fmt.Fprintf(&out, "  %s (%d)\n", lang.Inert(s.User, 0), len(s.Connections))
-	}
-	if p.First {
-		fmt.Fprintf(&out, "First closing: %d connections of the last %d days are authorised.\n", len(p.Import), gate.ImportDays)
-		if len(p.Adopted) > 0 {
-			fmt.Fprintf(&out, "%d connections with sessions older than the gate are not: have those people sign in first.\n", len(p.Adopted))
-		}
-	}
-	if !a.Closed {
-		fmt.Fprintln(&out, "Nothing was changed: add --yes to close it.")
-	}
-	_, err = io.WriteString(w, out.String())
-	return err
-}
-
 func sayUser(w io.Writer, b json.RawMessage) error {
 	u, err := read[treated](b)
 	if err != nil {
@@ -406,6 +385,9 @@ func sayActivity(w io.Writer, b json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	if len(list) == 0 {
+		return printed(w, nil, "Nothing was done yet.\n")
+	}
 	var rows [][]string
 	for _, e := range list {
 		rows = append(rows, []string{stampOf(e.At), e.Who, e.Via, e.What, e.Application, e.Subject})
@@ -423,5 +405,5 @@ func sayFile(w io.Writer, b json.RawMessage) error {
 
 func sayRecords(w io.Writer, b json.RawMessage) error {
 	a, err := read[struct{ Records int }](b)
-	return printed(w, err, "%d records are in force.\n", a.Records)
+	return printed(w, err, "The backup is in force, %s; what was changed since it was made is gone.\n", counted(a.Records, "record", "records"))
 }

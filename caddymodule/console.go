@@ -130,7 +130,7 @@ type ticket struct {
 	Login       string
 	Ask         string
 	// MadeUp is what the page of one who holds no request shows (threat L17).
-	MadeUp *approvals.Ask
+	MadeUp *approvals.Imitation
 	Origin string
 	Back   string
 	Until  time.Time
@@ -195,11 +195,15 @@ func (run *running) serveWaiting(w http.ResponseWriter, r *http.Request) error {
 	ask, err := run.approvals.ForHolder(r.Context(), t.Application, t.Device, t.Login)
 	if errors.Is(err, approvals.ErrNotFound) {
 		// A refused newcomer holds no request: the page of a made-up one.
-		made := approvals.Ask{Application: t.Application, Device: access.Device{ID: t.Device}}
+		made := approvals.Imitation{Ask: approvals.Ask{Application: t.Application, Device: access.Device{ID: t.Device}}}
 		if t.MadeUp != nil {
 			made = *t.MadeUp
 		}
-		ask, err = run.approvals.Imitate(made), nil
+		ask, err = run.approvals.Imitated(made), nil
+		if !made.Grouped && run.approvals.LetsIn(r.Context(), ask) {
+			http.Redirect(w, r, t.Origin+t.Back, http.StatusSeeOther) // both sealed by us (threat L13)
+			return nil
+		}
 	}
 	if err != nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
@@ -236,7 +240,7 @@ func (run *running) serveWaitingParts(w http.ResponseWriter, r *http.Request) er
 		return run.lost(w, r)
 	}
 	ctx := context.WithValue(r.Context(), holderKey{}, approvals.Holder{
-		Application: t.Application, DeviceID: t.Device, LoginID: t.Login, Back: approvals.WaitPath,
+		Application: t.Application, DeviceID: t.Device, LoginID: t.Login, Back: approvals.WaitPath, MadeUp: t.MadeUp,
 	})
 	s.waiting.ServeHTTP(w, r.WithContext(ctx))
 	return nil

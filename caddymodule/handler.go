@@ -69,6 +69,9 @@ type Handler struct {
 	app     *App
 	ctx     caddy.Context
 	sources []identity.Source
+	// named are the identity sources that the configuration names; Caddy empties
+	// IdentitiesRaw when it loads them.
+	named   []string
 	device  bool // where no source names a user, the device is the user
 	trusted []string
 	// authorization says that a source reads the Authorization header.
@@ -146,6 +149,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	repl := caddy.NewReplacer()
 	h.Intercept = repl.ReplaceKnown(h.Intercept, "")
 	if h.IdentitiesRaw != nil {
+		h.named = sourceNames(h.IdentitiesRaw)
 		mods, err := ctx.LoadModule(h, "IdentitiesRaw")
 		if err != nil {
 			return fmt.Errorf("loading identity: %w", err)
@@ -175,6 +179,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app.register(h)
 	return nil
+}
+
+// sourceNames are the words that follow `identity` in a configuration.
+func sourceNames(raw []json.RawMessage) []string {
+	var names []string
+	for _, r := range raw {
+		var named struct{ Source string }
+		if json.Unmarshal(r, &named) == nil {
+			names = append(names, named.Source)
+		}
+	}
+	return names
 }
 
 // validate finds what the Caddyfile would have refused, in JSON too.

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"net"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 // front of the gate sets: whoever reaches the server can then write it (threat
 // L1).
 func (a *App) warnHeaders() {
+	hosts := a.hosts()
 	for name, s := range a.servers() {
 		if behindProxy(s) {
 			continue
@@ -19,7 +21,7 @@ func (a *App) warnHeaders() {
 		for _, h := range unguarded(s.Routes, false) {
 			a.log.Error("`identity header "+strings.Join(h.trusted, ", ")+"` is believed, and nothing in front of it sets it: there is no forward_auth before cadenas "+
 				"and no trusted_proxies, so whoever reaches this server can be anybody; put forward_auth there, or let the server listen to your proxy only and name it in trusted_proxies",
-				"server", name, "application", h.Application)
+				"server", name, "application", cmp.Or(h.Application, hosts[h]))
 		}
 	}
 }

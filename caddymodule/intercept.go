@@ -248,11 +248,12 @@ func (q *request) showWaiting(ask approvals.AccessRequest, p access.Person, logi
 
 // madeUp is what the gate's host must know to show the same made-up request.
 // Groups, e-mail and mobile number are not shown.
-func madeUp(ask approvals.AccessRequest) *approvals.Ask {
-	return &approvals.Ask{
+func madeUp(ask approvals.AccessRequest) *approvals.Imitation {
+	a := approvals.Ask{
 		Application: ask.Application, Person: access.Person{User: ask.Person.User, Name: ask.Person.Name, Source: ask.Person.Source},
 		Device: ask.Device, Browser: ask.Browser, Place: ask.Place, New: ask.New, Asked: ask.Asked, LoginID: ask.LoginID, Language: ask.Language,
 	}
+	return &approvals.Imitation{Ask: a, Reference: ask.Reference, Number: ask.Number, Opened: ask.Opened, Refused: ask.Last, Grouped: len(ask.Person.Groups) > 0}
 }
 
 // waitingPage joins a request with the answer that is held for its device.

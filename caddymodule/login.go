@@ -30,7 +30,7 @@ func (s *site) watching() *identity.Watcher { return s.login.Load().watcher }
 
 // mayTeach says why no login can be taught here: nil where it can.
 func (h *Handler) mayTeach() error {
-	if h.Login == nil && h.IdentitiesRaw != nil {
+	if h.Login == nil && len(h.named) > 0 {
 		return errors.New("the Caddyfile says with `identity` who the user is: a login that is taught would not be asked")
 	}
 	return nil
@@ -115,7 +115,7 @@ func (s *site) told() adminui.LoginKnown {
 		t.By = "caddyfile"
 	case at.taught != nil:
 		t.By = "taught"
-	case h.IdentitiesRaw != nil:
+	case len(h.named) > 0:
 		t.By = "identity"
 	default:
 		t.By = "device"

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"encoding/json"
 	"time"
 
 	adminui "github.com/cadenas-gateway/cadenas/admin-ui"
@@ -82,13 +81,7 @@ func (s *site) identitySettings(add func(name string, values ...string)) {
 			add("login.logout", l.Logout)
 		}
 	}
-	var sources []string
-	for _, raw := range h.IdentitiesRaw {
-		var named struct{ Source string }
-		if json.Unmarshal(raw, &named) == nil && named.Source != "" {
-			sources = append(sources, "settings.identity."+named.Source)
-		}
-	}
+	sources := prefixed("settings.identity.", h.named)
 	switch {
 	case len(sources) > 0:
 		add("identity", sources...)

@@ -26,22 +26,6 @@ func showPadlock(ctx context.Context, c *call) (any, error) {
 	return locks, nil
 }
 
-func closePadlock(ctx context.Context, c *call) (any, error) {
-	app, err := c.app(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c.words["yes"] == "" {
-		if err := c.state.gate.Flush(ctx); err != nil {
-			return nil, err
-		}
-		p, err := c.state.gate.Preview(ctx, app)
-		return map[string]any{"closed": false, "preview": p}, err
-	}
-	p, err := c.state.gate.Close(ctx, app, c.by)
-	return map[string]any{"closed": err == nil, "preview": p}, err
-}
-
 func openPadlock(ctx context.Context, c *call) (any, error) {
 	app, err := c.app(ctx)
 	if err != nil {

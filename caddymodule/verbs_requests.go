@@ -90,6 +90,10 @@ func makePass(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen, err := c.seen(ctx, user)
+	if err != nil {
+		return nil, err
+	}
 	code, end, err := c.approvals.MakePass(ctx, app, user, c.by.Who, c.by.From, c.by.Via)
-	return map[string]any{"code": code, "until": end, "user": user, "application": app}, err
+	return map[string]any{"code": code, "until": end, "user": user, "application": app, "seen": seen}, err
 }

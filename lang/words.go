@@ -114,6 +114,31 @@ func (c *Catalogue) region(country, name string) string {
 	return Inert(name, 0)
 }
 
+// devicePrefix begins the user name of a device that stands for itself
+// (identity.DevicePrefix).
+const devicePrefix = "device:"
+
+// Who is what to call a user: their name, else the user name; a device that
+// stands for itself and has no name is "Unnamed device sYdP", not its identifier.
+func (c *Catalogue) Who(name, user string) string {
+	if name != "" {
+		return name
+	}
+	if id, ok := strings.CutPrefix(user, devicePrefix); ok {
+		return c.Text("user.device", "id", id[:min(len(id), 4)])
+	}
+	return user
+}
+
+// By names who decided or did something where that was no person: "the command
+// line", "a pass code". Anybody else is as written. It stands within a sentence.
+func (c *Catalogue) By(who string) string {
+	if key := "by." + slug(who); who != "" && !strings.Contains(who, "@") && c.Has(key) {
+		return c.Text(key)
+	}
+	return who
+}
+
 // Kind names a kind of device: "phone", "tablet", "computer", "other".
 func (c *Catalogue) Kind(kind string) string {
 	if key := "device.kind." + slug(kind); c.Has(key) {
@@ -143,7 +168,7 @@ func (c *Catalogue) Browser(family, platform string) string {
 	if name == "" {
 		name = c.Text("browser.unknown")
 	}
-	if platform == "" {
+	if platform == "" || platform == "Other" { // "Other": a program that says nothing of it
 		return name
 	}
 	return c.Text("browser.on", "family", name, "platform", Inert(platform, 80))
