@@ -101,8 +101,19 @@ func (b *Browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
+	if err := steady(func() error { return chromedp.Do(ctx, steps...) }); err != nil {
 		b.fail(what, err)
+	}
+}
+
+// steady does again what met an element that had just left with its page: the
+// next page, or the page drawn anew, has it too, or the wait for it ends.
+func steady(do func() error) error {
+	for {
+		err := do()
+		if err == nil || !strings.Contains(err.Error(), "Could not find node with given id") {
+			return err
+		}
 	}
 }
 
@@ -217,7 +228,11 @@ func (b *Browser) Go(selector string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil && !wentOn(err) {
+	err := steady(func() error {
+		_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
+		return err
+	})
+	if err != nil && !wentOn(err) {
 		b.fail("going on by "+selector, err)
 	}
 }
