@@ -71,6 +71,7 @@ type Words struct {
 func (n Notice) Words() Words { return n.words(lang.For(n.To.Language)) }
 
 func (n Notice) words(c *lang.Catalogue) Words {
+	n.Ask.Person = plainlyCalled(c, n.Ask.Person)
 	w := Words{
 		Who: lang.Inert(n.Ask.Called(c), 60), By: lang.Inert(firstOf(n.Ask.Decision.Name, c.By(n.Ask.Decision.By)), 60),
 		Application: lang.Inert(firstOf(n.ApplicationName, n.Application), 60),

@@ -12,6 +12,7 @@ import (
 
 	_ "embed"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/pages/worldmap"
 )
@@ -78,6 +79,7 @@ type mailRow struct {
 // RenderMail says a notice as a mail in its recipient's language.
 func RenderMail(n Notice) (Mail, error) {
 	c := lang.For(n.To.Language)
+	n.Ask.Person = plainlyCalled(c, n.Ask.Person)
 	v := mailView{
 		Notice: n, Who: lang.Inert(n.Ask.Called(c), 120), By: lang.Inert(n.Ask.Decision.Name, 120),
 		Note: withoutLinks(c, n.Ask.Note), Reply: withoutLinks(c, n.Ask.Decision.Reply),
@@ -200,6 +202,15 @@ func mailRows(c *lang.Catalogue, ask AccessRequest) []mailRow {
 
 // linkLike is what mail programs turn into a link.
 var linkLike = regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9+.-]*://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)+/\S*`)
+
+// plainlyCalled is a person whose names hold no link: where the device alone is
+// known, a stranger typed the name, and it stands beside our own button.
+func plainlyCalled(c *lang.Catalogue, p access.Person) access.Person {
+	for _, name := range []*string{&p.Name, &p.User} {
+		*name = linkLike.ReplaceAllString(lang.Inert(*name, 0), c.Text("mail.link_removed")) // inert first: nothing invisible hides one
+	}
+	return p
+}
 
 // withoutLinks takes links out of what a stranger wrote: beside our own button
 // they would look like ours.

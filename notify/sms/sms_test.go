@@ -31,7 +31,9 @@ func notice(language string) approvals.Notice {
 }
 
 func TestTextsFitAndSayWhatMatters(t *testing.T) {
-	code := func(n *approvals.Notice) { n.Kind, n.Code, n.Life, n.Own = approvals.NoticeCode, "482913", 10*time.Minute, true }
+	code := func(n *approvals.Notice) {
+		n.Kind, n.Code, n.Life, n.Own = approvals.NoticeCode, "482913", 10*time.Minute, true
+	}
 	for _, c := range []struct {
 		name, language string
 		change         func(*approvals.Notice)
@@ -54,7 +56,7 @@ func TestTextsFitAndSayWhatMatters(t *testing.T) {
 		{"names without end", "fr", func(n *approvals.Notice) {
 			n.Ask.Person.Name, n.ApplicationName, n.Ask.Place.City = strings.Repeat("Юлия ", 50), strings.Repeat("Ж", 200), strings.Repeat("城", 200)
 		}, false, 4, []string{"https://gate.example.com/decide/0123456789abcdefghjkmnpqrs"}, nil},
-		{"lines of a stranger's", "en", func(n *approvals.Notice) { n.Ask.Person.Name = "J\r\nhttps://evil.example/ \u202ex" }, true, 3, []string{"https://gate"}, []string{"J\r", "J\n", "\u202e"}},
+		{"lines of a stranger's", "en", func(n *approvals.Notice) { n.Ask.Person.Name = "J\r\nhttps://evil.example/ \u202ex" }, false, 3, []string{"https://gate"}, []string{"J\r", "J\n", "\u202e", "evil.example"}},
 	} {
 		n := notice(c.language)
 		if c.change != nil {

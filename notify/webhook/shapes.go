@@ -1,12 +1,17 @@
 package webhook
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/cadenas-gateway/cadenas/approvals"
 )
@@ -80,45 +85,66 @@ func plain(n approvals.Notice) any {
 // anybody (threat L14).
 func slack(n approvals.Notice) any {
 	b := approvals.RenderBrief(n)
-	text := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(b.Text())
+	// Cut before it is escaped, or the cut could go through an escape.
+	text := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(cut(b.Text(), 2900))
 	blocks := []object{{"type": "section", "text": object{"type": "plain_text", "text": cut(b.Text(), 2900), "emoji": false}}}
 	if n.Link != "" {
 		blocks = append(blocks, object{"type": "actions", "elements": []object{{
 			"type": "button", "text": object{"type": "plain_text", "text": cut(b.Button, 70)}, "url": n.Link,
 		}}})
 	}
-	return object{"text": cut(text, 2900), "mrkdwn": false, "unfurl_links": false, "blocks": blocks}
+	return object{"text": text, "mrkdwn": false, "unfurl_links": false, "blocks": blocks}
 }
 
-// markdown escapes what chats take for marks.
-var markdown = strings.NewReplacer(
-	`\`, `\\`, "*", `\*`, "_", `\_`, "~", `\~`, "`", "\\`", "|", `\|`, ">", `\>`, "<", `\<`,
-	"[", `\[`, "]", `\]`, "(", `\(`, ")", `\)`, "#", `\#`, "@", "@\u2060",
-)
-
-// teams is an adaptive card in the envelope that Teams' workflows take.
+// teams is an adaptive card in the envelope that Teams' workflows take. Its
+// text stands in runs, which know no markdown and no date functions; a
+// TextBlock knows both, and how each client escapes them is written nowhere.
 func teams(n approvals.Notice) any {
 	b := approvals.RenderBrief(n)
-	body := []object{{"type": "TextBlock", "text": markdown.Replace(b.Title), "weight": "bolder", "size": "medium", "wrap": true}}
+	run := func(text string, more object) object {
+		one := object{"type": "TextRun", "text": text}
+		maps.Copy(one, more)
+		return object{"type": "RichTextBlock", "inlines": []object{one}}
+	}
+	body := []object{run(b.Title, object{"weight": "bolder", "size": "medium"})}
 	for _, line := range b.Body {
-		body = append(body, object{"type": "TextBlock", "text": markdown.Replace(line), "wrap": true})
+		body = append(body, run(line, nil))
 	}
 	card := object{
-		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body,
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body, "fallbackText": b.Title,
 	}
 	if n.Link != "" {
 		card["actions"] = []object{{"type": "Action.OpenUrl", "title": b.Button, "url": n.Link}}
 	}
-	return object{"type": "message", "attachments": []object{{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}}}
+	return object{"type": "message", "attachments": []object{{"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": nil, "content": card}}}
 }
 
+// Discord's limits for an embed are 256 and 4,096 characters, and 6,000 in all.
 func discord(n approvals.Notice) any {
 	b := approvals.RenderBrief(n)
-	embed := object{"title": cut(markdown.Replace(b.Title), 250), "description": cut(markdown.Replace(strings.Join(b.Body, "\n")), 2000)}
+	embed := object{"title": markdown(b.Title, 256), "description": markdown(strings.Join(b.Body, "\n"), 4096)}
 	if n.Link != "" {
 		embed["url"] = n.Link
 	}
 	return object{"username": "Cadenas", "embeds": []object{embed}, "allowed_mentions": object{"parse": []string{}}}
+}
+
+// markdown says a text where marks are read: each sign is escaped, so that none
+// is a mark, a mention, a list or a link, in at most limit characters (as
+// JavaScript counts them).
+func markdown(s string, limit int) string {
+	for keep := limit; ; keep -= 8 {
+		var b strings.Builder
+		for _, r := range cut(s, keep) {
+			if r < unicode.MaxASCII && (unicode.IsPunct(r) || unicode.IsSymbol(r)) {
+				b.WriteByte('\\')
+			}
+			b.WriteRune(r)
+		}
+		if len(utf16.Encode([]rune(b.String()))) <= limit {
+			return b.String()
+		}
+	}
 }
 
 // ntfy posts the text to a topic, the rest in headers (RFC 2047 for what is
@@ -127,7 +153,11 @@ func ntfy(n approvals.Notice, c Config) ([]byte, http.Header, error) {
 	b := approvals.RenderBrief(n)
 	h := http.Header{}
 	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Title", mime.BEncoding.Encode("utf-8", cut(b.Title, 200)))
+	title := mime.BEncoding.Encode("utf-8", cut(b.Title, 200))
+	if strings.Contains(b.Title, "=?") { // what looks encoded would be decoded
+		title = "=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(cut(b.Title, 200))) + "?="
+	}
+	h.Set("Title", title)
 	h.Set("Tags", "lock")
 	h.Set("Priority", map[bool]string{true: "4", false: "3"}[n.Kind == approvals.NoticeOpened])
 	if n.Link != "" {
@@ -140,15 +170,20 @@ func ntfy(n approvals.Notice, c Config) ([]byte, http.Header, error) {
 	if text == "" {
 		text = b.Title
 	}
-	return []byte(cut(text, 3000)), h, nil
+	return []byte(inBytes(text, ntfyLimit)), h, nil
 }
 
 func gotify(n approvals.Notice, c Config) ([]byte, http.Header, error) {
 	b := approvals.RenderBrief(n)
-	body := object{"title": b.Title, "message": cut(strings.Join(b.Body, "\n"), 3000), "priority": 5}
-	if n.Link != "" {
-		body["extras"] = object{"client::notification": object{"click": object{"url": n.Link}}}
+	message := strings.Join(b.Body, "\n")
+	if message == "" { // Gotify takes none without
+		message = b.Title
 	}
+	extras := object{"client::display": object{"contentType": "text/plain"}}
+	if n.Link != "" {
+		extras["client::notification"] = object{"click": object{"url": n.Link}}
+	}
+	body := object{"title": b.Title, "message": cut(message, 3000), "priority": 5, "extras": extras}
 	data, err := json.Marshal(body)
 	h := http.Header{}
 	h.Set("Content-Type", "application/json")
@@ -156,6 +191,21 @@ func gotify(n approvals.Notice, c Config) ([]byte, http.Header, error) {
 		h.Set("X-Gotify-Key", c.Secret)
 	}
 	return data, h, err
+}
+
+// ntfyLimit is how many bytes ntfy takes; what is longer becomes a file.
+const ntfyLimit = 4000
+
+// inBytes is a text in at most limit bytes.
+func inBytes(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len("…")
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
 }
 
 // cut shortens to a number of characters.

@@ -180,9 +180,13 @@ func TestThreat_L14_NobodyIsCalledAndNothingIsALinkInAChat(t *testing.T) {
 			t.Errorf("%s: %v %s", template, p.header, p.body)
 		}
 		switch template {
-		case "teams", "discord":
-			if bytes.Contains(p.body, []byte("[here](")) || bytes.Contains(p.body, []byte("@everyone")) {
-				t.Errorf("%s: %s", template, p.body)
+		case "teams":
+			if bytes.Contains(p.body, []byte("TextBlock\"")) && !bytes.Contains(p.body, []byte("RichTextBlock")) {
+				t.Errorf("teams reads marks: %s", p.body)
+			}
+		case "discord":
+			if bytes.Contains(p.body, []byte("[here](")) || bytes.Contains(p.body, []byte(" @everyone")) {
+				t.Errorf("discord: %s", p.body)
 			}
 		case "slack":
 			var body struct{ Text string }
