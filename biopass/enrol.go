@@ -54,7 +54,7 @@ func (s *Service) Decline(ctx context.Context, e Errand) (asked bool, err error)
 		return false, err
 	}
 	s.audit(ctx, e, "biopass.decline", nil)
-	if e.Why == WhyLink || e.unwatched() || s.free(e) {
+	if e.Why == WhyLink || s.free(e) || (e.unwatched() && !s.guarding(e)) {
 		_, err = s.move(ctx, e, Skipped)
 		return false, err
 	}
@@ -137,7 +137,9 @@ func (s *Service) enrol(ctx context.Context, e Errand, line Challenge, print *Pr
 		return Next{}, err
 	}
 	s.audit(ctx, e, "biopass.enrol", map[string]string{"why": string(e.Why), "by": e.Link})
-	e, err = s.move(ctx, e, Enrolled)
+	if e, err = s.move(ctx, e, Enrolled); err == nil {
+		err = s.confirm(ctx, e, "")
+	}
 	return Next{Done: prints.Len(), Stage: e.Stage}, err
 }
 

@@ -179,7 +179,7 @@ func (s *Service) enrolScene(r *http.Request, c *lang.Catalogue, e Errand, v *vi
 		return err
 	}
 	later := s.free(e)
-	v.Free = later || e.unwatched()
+	v.Free = later || (e.unwatched() && !s.guarding(e))
 	if d.Name == "" || !p.consented() {
 		v.Scene, v.Skip, v.Keyboard = "start", later && e.Why == WhyEnrol, keyboardName(c, e.Device)
 		return nil

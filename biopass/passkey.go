@@ -142,7 +142,10 @@ func (s *Service) useKey(ctx context.Context, e Errand, answer []byte) error {
 		now.Stage, now.Moved, now.Key = Passed, s.conf.Clock(), true
 		return true, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.confirm(ctx, e, "passkey")
 }
 
 // addable reports whether a passkey may be added in an errand.
@@ -166,7 +169,10 @@ func (s *Service) addKey(ctx context.Context, e Errand, name string, answer []by
 		now.Stage, now.Moved, now.Key = Enrolled, s.conf.Clock(), true
 		return true, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.confirm(ctx, e, "")
 }
 
 // keyOptions answers the page's script with what the browser asks the person's

@@ -28,6 +28,9 @@ type Application struct {
 	Mode Mode
 	// SkipUntil is until when required enrolment may be put off.
 	SkipUntil time.Time
+	// Every is how long a confirmation holds where no sign-in is watched and
+	// the mode is Always; 0 where each sign-in is typed.
+	Every time.Duration
 }
 
 // Onward is the way from the last page to the application.
@@ -203,7 +206,7 @@ func (s *Service) audit(ctx context.Context, e Errand, what string, detail map[s
 
 // AskAdmin opens the access request of a person who does not type.
 func (s *Service) AskAdmin(ctx context.Context, e Errand) error {
-	if e.Done() || e.Why == WhyLink || e.Why == WhyKey || e.unwatched() || e.Stage == Locked {
+	if e.Done() || e.Why == WhyLink || e.Why == WhyKey || (e.unwatched() && !s.guarding(e)) || e.Stage == Locked {
 		return nil
 	}
 	if err := s.conf.AskAdmin(ctx, e); err != nil {

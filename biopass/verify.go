@@ -121,7 +121,9 @@ func (s *Service) follow(ctx context.Context, e Errand, o Outcome, why string) (
 			return next, err
 		}
 		s.audit(ctx, e, "biopass.match", detail)
-		e, err = s.move(ctx, e, Passed)
+		if e, err = s.move(ctx, e, Passed); err == nil {
+			err = s.confirm(ctx, e, "biopass")
+		}
 	case TryAgain:
 		s.audit(ctx, e, "biopass.no-match", detail)
 	case Spent:

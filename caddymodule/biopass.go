@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,11 @@ type SiteBiopass struct {
 	// SkipUntil is a day, "2027-01-31", until whose end required enrolment may
 	// be put off.
 	SkipUntil string `json:"skip_until,omitempty"`
+	// Every is how long a match (a passkey, an approval) holds on a device with
+	// "always" where no login is watched: then words are asked again. From 15m
+	// to 30d. Default: 12h. With a login each sign-in is typed, and nothing else
+	// counts.
+	Every caddy.Duration `json:"every,omitempty"`
 	// Passkey lets people confirm a sign-in with a passkey of theirs in the
 	// place of typing. It needs the gate's pages on a host of their own, by
 	// `console` or `intercept`. Default: typing alone counts.
@@ -109,15 +115,53 @@ func (h *Handler) validateBiopass() error {
 	}
 	switch biopass.Mode(b.Mode) {
 	case biopass.Off, biopass.Optional, biopass.Required:
+		if b.Every != 0 {
+			return fmt.Errorf("biopass %s takes no `every`: it is for `biopass always`", b.Mode)
+		}
 	case biopass.Always:
-		if h.Login == nil {
-			return errors.New("biopass always needs a login block: without one there is no sign-in after which to type")
+		if err := h.validateAlways(); err != nil {
+			return err
 		}
 	default:
 		return fmt.Errorf("biopass does not know %q: write always, required, optional or off", b.Mode)
 	}
 	_, err := b.skipUntil()
 	return err
+}
+
+// validateAlways finds whom `biopass always` could never ask: who is no person,
+// and has no sign-in either.
+func (h *Handler) validateAlways() error {
+	sources := h.named
+	if h.IdentitiesRaw != nil { // not loaded yet
+		sources = sourceNames(h.IdentitiesRaw)
+	}
+	device := slices.Contains(sources, "device")
+	named := len(sources) > 0 && !device
+	every := time.Duration(h.Biopass.Every)
+	switch {
+	case device:
+		return errors.New("biopass always cannot stand beside `identity device`: a device alone is nobody who could type; leave one of them out")
+	case h.Login == nil && !named:
+		return errors.New("biopass always needs to know who comes: write a login block (`login /login`), or `identity header`, `placeholder`, `basic` or `jwt`")
+	case every != 0 && !named:
+		return errors.New("biopass always takes no `every` with a login block: each sign-in is typed; leave it out")
+	case every != 0 && (every < biopass.LeastEvery || every > biopass.MostEvery):
+		return errors.New("biopass always every takes 15m to 30d: `biopass always every 12h`")
+	}
+	return nil
+}
+
+// every is how long a confirmation holds where no sign-in is watched; 0 where
+// nobody is asked so.
+func (h *Handler) every() time.Duration {
+	switch {
+	case h.mode() != biopass.Always || len(h.sources) == 0:
+		return 0
+	case h.Biopass.Every == 0:
+		return biopass.DefaultEvery
+	}
+	return time.Duration(h.Biopass.Every)
 }
 
 // skipUntil is the end of the day named, zero where there is none.
@@ -143,7 +187,7 @@ func (run *running) newBiopass() (*biopass.Service, error) {
 				return biopass.Application{Name: name, Mode: biopass.Off}
 			}
 			until, _ := s.handler.Biopass.skipUntil() // validated
-			return biopass.Application{Name: name, Mode: s.handler.mode(), SkipUntil: until}
+			return biopass.Application{Name: name, Mode: s.handler.mode(), SkipUntil: until, Every: s.handler.every()}
 		},
 		Count:    countTyping,
 		Passkeys: run.passkeys,

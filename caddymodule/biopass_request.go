@@ -171,7 +171,11 @@ func (q *request) inside() (access.Person, bool, error) {
 	q.inFull()
 	q.place = q.run.place(q.print.Address, p.User)
 	v, err := q.check(q.r.Context(), p)
-	return p, err == nil && v.Answer == access.LetIn, err
+	if err != nil {
+		return p, false, err
+	}
+	confirmed, err := q.confirm(q.r.Context(), p, &v)
+	return p, err == nil && confirmed.Answer == access.LetIn, err
 }
 
 // ownLink is what an admin's link for another keyboard opens. Looking changes

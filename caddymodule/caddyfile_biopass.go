@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -95,7 +96,8 @@ func (b *Biopass) unmarshalLevel(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalBiopass reads `biopass always|required|optional|off [<day>] [passkey]`.
+// unmarshalBiopass reads `biopass always|required|optional|off [<day>]
+// [every <duration>] [passkey]`.
 func (h *Handler) unmarshalBiopass(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	last := len(args) - 1
@@ -103,10 +105,21 @@ func (h *Handler) unmarshalBiopass(d *caddyfile.Dispenser) error {
 	if key {
 		args = args[:last]
 	}
-	if len(args) == 0 || len(args) > 2 {
-		return d.Err("biopass takes always, required, optional or off, the last day on which enrolment may be put off, and passkey: `biopass required 2027-01-31 passkey`")
+	var every caddy.Duration
+	if i := len(args) - 2; i > 0 && args[i] == "every" {
+		v, err := caddy.ParseDuration(args[i+1])
+		if err != nil || v < biopass.LeastEvery || v > biopass.MostEvery {
+			return d.Errf("biopass %s every takes a duration from 15m to 30d: write `biopass always every 12h`, not %q", args[0], args[i+1])
+		}
+		if args[0] != "always" {
+			return d.Errf("biopass %s takes no `every`: it is for `biopass always`", args[0])
+		}
+		every, args = caddy.Duration(v), args[:i]
 	}
-	b := &SiteBiopass{Mode: args[0], Passkey: key}
+	if len(args) == 0 || len(args) > 2 {
+		return d.Err("biopass takes always, required, optional or off, the last day on which enrolment may be put off, `every` with how long a match holds, and passkey: `biopass required 2027-01-31 passkey`, `biopass always every 12h`")
+	}
+	b := &SiteBiopass{Mode: args[0], Passkey: key, Every: every}
 	if key && b.Mode == "off" {
 		return d.Err("biopass off takes no passkey: with it off nobody confirms anything")
 	}
@@ -125,7 +138,7 @@ func (h *Handler) unmarshalBiopass(d *caddyfile.Dispenser) error {
 		}
 		b.SkipUntil = args[1]
 	}
-	h.Biopass = b
+	h.Biopass, h.biopassAt = b, *d
 	return nil
 }
 

@@ -27,7 +27,7 @@ func init() {
 //		unknown device|place|browser|combination allow|biopass|approval|refuse
 //		same place address|network|city|country|owner...
 //		same browser family|version
-//		biopass always|required|optional|off [<day>]
+//		biopass always|required|optional|off [<day>] [every <duration>] [passkey]
 //		padlock open|closed
 //		grant_for <duration>
 //		self sms|mail|off
@@ -81,6 +81,11 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		if err := h.unmarshalWord(d, word); err != nil {
 			return err
+		}
+	}
+	if h.Biopass != nil && h.Biopass.Mode == "always" {
+		if err := h.validateAlways(); err != nil {
+			return h.biopassAt.WrapErr(err)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/cadenas-gateway/cadenas/identity"
@@ -71,9 +72,12 @@ type Handler struct {
 	sources []identity.Source
 	// named are the identity sources that the configuration names; Caddy empties
 	// IdentitiesRaw when it loads them.
-	named   []string
-	device  bool // where no source names a user, the device is the user
-	trusted []string
+	named []string
+	// biopassAt is where the Caddyfile says `biopass`, for what is wrong with it
+	// together with other words.
+	biopassAt caddyfile.Dispenser
+	device    bool // where no source names a user, the device is the user
+	trusted   []string
 	// authorization says that a source reads the Authorization header.
 	authorization bool
 	matcher       exemptPaths

@@ -38,7 +38,7 @@ func (run *running) passkeys(application string) *passkey.Party {
 }
 
 // confirmed reports whether more than the password stands behind this sign-in.
-func (q *request) confirmed() bool { return len(q.session.Login.Factors) > 1 }
+func (q *request) confirmed() bool { return len(q.session.Login.Factors) > 1 || q.factor != "" }
 
 // ownKeys adds and removes passkeys of whoever is let in.
 func (q *request) ownKeys() error {

@@ -49,6 +49,7 @@ type request struct {
 	page    bool        // a person waits in front of it
 	why     biopass.Why // why an allowed sign-in is followed by typing
 	typed   bool        // a match of Biopass is what lets this in
+	factor  string      // how the person confirmed, where no sign-in is watched
 	tell    bool        // the bearer is told reasons
 
 	known   *familiar // the same request before, as far as it is still good
@@ -276,6 +277,9 @@ func (q *request) other() error {
 	}
 	q.inFull()
 	verdict, err := q.decided(ctx, person)
+	if err == nil {
+		verdict, err = q.confirm(ctx, person, verdict)
+	}
 	if err != nil {
 		return q.unavailable(err)
 	}

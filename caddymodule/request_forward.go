@@ -74,7 +74,10 @@ func (q *request) tellBackend(p access.Person) {
 	switch steps := q.session.Login.Factors; len(steps) {
 	case 0:
 		factors = p.Source
-		if q.typed {
+		switch {
+		case q.factor != "":
+			factors += " " + q.factor
+		case q.typed:
 			factors += " biopass"
 		}
 	case 1:

@@ -42,7 +42,9 @@ type site struct {
 	loose   looseOnce
 	habit   atomic.Pointer[habit]
 	offers  offers
-	lock    gate.Lock
+	// confirmations are those of `biopass always` where no login is watched.
+	confirmations confirmations
+	lock          gate.Lock
 }
 
 func newSite(run *running, h *Handler, name string) (*site, error) {

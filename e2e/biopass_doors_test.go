@@ -112,6 +112,70 @@ func TestBiopassEnrolsWhomAHeaderNames(t *testing.T) {
 	}
 }
 
+// With `biopass always` a header's people confirm on each device, and again
+// after a while: with prints by typing, after a no by an admin.
+func TestBiopassAlwaysWhereAHeaderNamesPeople(t *testing.T) {
+	owner, _ := twoTypists(t)
+	g := StartGate(t, &told{}, GateOptions{NoMail: true, Site: "biopass always every 8h\nfactors_header X-Factors\nunknown browser allow\nunknown device allow\nunknown combination allow\n"})
+	desk := OpenBrowser(t, View{})
+	for _, user := range []string{"julie", "fatou"} {
+		desk.named(user)
+		desk.Open(g.Site.URL("/"))
+		desk.SeeText("Payroll of " + user)
+		Eventually(t, func() error { return whether(g.knows(user), user+" is not recorded") })
+	}
+	g.ClosePadlock()
+
+	desk.named("julie")
+	desk.Allow("403")
+	desk.Open(g.Site.URL("/month?of=may"))
+	desk.See("form[action$='/consent'] button")
+	if desk.Has("form[action$='/skip']") {
+		t.Error("it can be put off")
+	}
+	desk.Go("form[action$='/consent'] button")
+	desk.typing("always-enrol")
+	for range 5 {
+		desk.types(owner)
+	}
+	desk.Reload()
+	desk.SeeText("Payroll of julie")
+	if !strings.HasSuffix(desk.URL(), "/month?of=may") {
+		t.Errorf("it leads to %s", desk.URL())
+	}
+	if got := Eval[int](desk, `fetch("/data").then((r) => r.status)`); got != http.StatusOK {
+		t.Errorf("a script is answered %d afterwards", got)
+	}
+
+	// Nothing is new for the rules, and still: another device, another time. Its
+	// scripts have to wait too.
+	other := OpenBrowser(t, View{Language: "fr"})
+	other.named("julie")
+	other.Allow("403")
+	other.Open(g.Site.URL("/.cadenas/biopass/prints"))
+	other.SeeText("Connectez-vous")
+	if got := Eval[int](other, `fetch("/data").then((r) => r.status)`); got != http.StatusForbidden {
+		t.Errorf("a script is answered %d before the words", got)
+	}
+	other.Open(g.Site.URL("/"))
+	other.typing("always-words")
+	if got := other.types(owner); got != "done" {
+		t.Fatal(got)
+	}
+	other.Reload()
+	other.SeeText("Payroll of julie")
+	other.SeeText("header biopass")
+
+	// A no costs the shortcut: an admin is asked, and counts.
+	desk.named("fatou")
+	desk.Open(g.Site.URL("/"))
+	desk.Go("form[action$='/decline'] button")
+	desk.See("svg.token")
+	g.Approve("fatou")
+	desk.SeeText("Payroll of fatou")
+	desk.SeeText("header approval")
+}
+
 // A login by script: the call is told where to go on, four words follow in the
 // window, and the application opens, or is signed into once more where it
 // hands out a token.

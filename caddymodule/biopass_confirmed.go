@@ -1,0 +1,121 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cadenas-gateway/cadenas/access"
+	"github.com/cadenas-gateway/cadenas/approvals"
+	"github.com/cadenas-gateway/cadenas/biopass"
+	"github.com/cadenas-gateway/cadenas/identity"
+)
+
+// confirmations remembers who confirmed on which device, so that the store is
+// asked once in a while and not at each request. What is not remembered is
+// asked for: to forget costs time, and lets nobody in.
+type confirmations struct {
+	mu    sync.Mutex
+	known map[string]confirmation
+}
+
+type confirmation struct {
+	factor string
+	until  time.Time
+}
+
+// recall returns how somebody confirmed; false where that has to be read.
+func (c *confirmations) recall(who string, now time.Time) (factor string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k, ok := c.known[who]
+	return k.factor, ok && now.Before(k.until)
+}
+
+func (c *confirmations) keep(who string, k confirmation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil || len(c.known) >= mostOffers {
+		c.known = map[string]confirmation{}
+	}
+	c.known[who] = k
+}
+
+// confirm asks, where `biopass always` stands and no sign-in was watched,
+// whether the person confirmed on this device not long ago. It comes after
+// the gate's own verdict and only ever takes away from it; what goes wrong is
+// an error, never an allowance.
+func (q *request) confirm(ctx context.Context, p access.Person, v *access.Verdict) (*access.Verdict, error) {
+	every := q.handler.every()
+	if every == 0 || v.Answer != access.LetIn || v.Step == access.StepPadlock || v.Step == access.StepExempt || q.mode != identity.Closed || q.session.Login.ID != "" {
+		return v, nil
+	}
+	device := q.print.Device
+	who := p.User + "\x00" + device.ID
+	if factor, ok := q.confirmations.recall(who, q.now); ok {
+		q.factor = factor
+		return v, nil
+	}
+	known, ok, err := q.confirmedLately(ctx, p, device.ID, every)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		q.factor = known.Factor
+		// Read again soon: what is erased elsewhere must not hold on here.
+		q.confirmations.keep(who, confirmation{known.Factor, earlier(known.Until, q.now.Add(offerAgain))})
+		return v, nil
+	}
+	why, other, err := q.run.biopass.SignedIn(ctx, q.name, p.User, device, q.page)
+	if err != nil {
+		return nil, err
+	}
+	if why == biopass.WhyEnrol {
+		due, err := q.run.biopass.Offer(ctx, q.name, p.User, device)
+		if err != nil {
+			return nil, err
+		}
+		if !due { // put off, which is allowed until a day
+			return v, nil
+		}
+	}
+	if why == "" {
+		return v, nil // an offer that no script is shown
+	}
+	q.why = why
+	asked := *v
+	asked.Answer, asked.Step = access.Biopass, access.StepBiopass
+	if other || device.ID == "" {
+		asked.Answer = access.Approval
+	}
+	return &asked, nil
+}
+
+// confirmedLately reads the confirmation of a person on a device. An admin who
+// let them in on it counts as one, from then on.
+func (q *request) confirmedLately(ctx context.Context, p access.Person, device string, every time.Duration) (biopass.Confirmation, bool, error) {
+	known, ok, err := q.run.biopass.Confirmed(ctx, q.name, p.User, device)
+	if err != nil || ok {
+		return known, ok, err
+	}
+	ask, err := q.run.approvals.ForHolder(ctx, q.name, device, "")
+	if errors.Is(err, approvals.ErrNotFound) {
+		return known, false, nil
+	}
+	if err != nil || ask.State != approvals.Approved || ask.Person.User != p.User || ask.Decision.By == "biopass" || !q.now.Before(ask.Decision.At.Add(every)) {
+		return known, false, err
+	}
+	if err := q.run.biopass.Forgive(ctx, q.name, p.User); err != nil {
+		return known, false, err
+	}
+	known, err = q.run.biopass.Confirm(ctx, q.name, p.User, device, "approval", ask.Decision.At)
+	return known, err == nil && known.User != "", err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
