@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/serviceworker"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -86,6 +88,47 @@ func notifications(b *Browser) []shown {
 	return list
 }
 
+// press presses a notification that Chromium shows, or its button: the event
+// comes to the worker with that very notification. Windows are opened for a
+// hand only, so that is where what was asked for is taken down.
+func press(b *Browser, tag, action string) []string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	targets, err := chromedp.Targets(ctx)
+	if err != nil {
+		b.fail("looking for the service worker", err)
+	}
+	i := slices.IndexFunc(targets, func(t *target.Info) bool { return t.Type == "service_worker" })
+	if i < 0 {
+		b.t.Fatal("no service worker runs")
+	}
+	inside, leave := chromedp.NewContext(b.ctx, chromedp.WithTargetID(targets[i].TargetID))
+	defer leave()
+	inside, over := context.WithTimeout(inside, patience)
+	defer over()
+	text, err := chromedp.Run(inside, chromedp.Evaluate[string](fmt.Sprintf(`(async () => {
+		const [n] = await registration.getNotifications({tag: %q});
+		if (!n) return "[\"no such notification\"]";
+		const opened = [], waits = [], own = clients.openWindow;
+		clients.openWindow = async (url) => { opened.push(url); return null; };
+		const e = new NotificationEvent("notificationclick", {notification: n, action: %q});
+		e.waitUntil = (p) => waits.push(p);
+		dispatchEvent(e);
+		await Promise.all(waits);
+		clients.openWindow = own;
+		return JSON.stringify(opened);
+	})()`, tag, action), chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.fail("pressing a notification", err)
+	}
+	var opened []string
+	if err := json.Unmarshal([]byte(text), &opened); err != nil {
+		b.t.Fatal(err)
+	}
+	return opened
+}
+
 // deliverUntil delivers a push until so many notifications are shown. Chromium
 // loses some that come by this way, without a word; a push service would send
 // again, and the tag makes two of them one.
@@ -141,7 +184,14 @@ func TestAPushSaysWhoWhatAndWhereAndOpensTheRequest(t *testing.T) {
 	if first.Title != "julie attend\u00a0: attendance" || first.Body == "" || first.Actions != 1 || first.Silent {
 		t.Errorf("%+v", first)
 	}
-	// Where it leads: the request, which wants the number or a tick.
+	// Where a press leads: the request, which wants the number or a tick.
+	if opened := press(console, first.Tag, "open"); len(opened) != 1 || opened[0] != first.URL {
+		t.Fatalf("a press opened %q, not %q", opened, first.URL)
+	}
+	if list := notifications(console); len(list) != 0 {
+		t.Fatalf("pressed, it is still there: %+v", list)
+	}
+	deliverUntil(console, g.Console, payload, 1)
 	console.Open(first.URL)
 	console.See("input[name=number]")
 	console.SeeText("julie")
