@@ -81,13 +81,20 @@ func TestSentinelsNameTheNewMasterAfterAKill(t *testing.T) {
 	if ev := next(t, events); ev.Key != "app/before" {
 		t.Fatalf("got %+v", ev)
 	}
-	if n := master.do("WAIT", 1, 10000); n != int64(1) {
-		t.Fatalf("%v replicas have it", n)
-	}
+	busy := work(t, one, other)
+	busy.enough(100)
+	busy.promise(func() {
+		if n := master.do("WAIT", 1, 10000); n != int64(1) {
+			t.Fatalf("%v replicas have it", n)
+		}
+	})
 	master.signal(syscall.SIGKILL)
 	written(t, one, "app/after")
 	found(t, other, "app/before")
 	seen(t, events, "app/after")
+	busy.enough(100)
+	busy.check(one)
+	busy.check(other)
 }
 
 // cluster starts six nodes, three of them masters with a replica each.

@@ -7,12 +7,12 @@
 // before it: a reader that missed some, because they were trimmed or because a
 // failover forgot them, sees so and says store.ErrGap.
 //
-// What Redis acknowledges it may lose in a failover; see docs/decisions.
+// What somebody waits for is acknowledged once a replica has it, where there is
+// one in time; what else Redis may lose in a failover is in docs/decisions.
 package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,6 +56,8 @@ type Store struct {
 	prefix  string
 	length  string
 	keep    string
+
+	replicas replicas
 
 	watches fanout.Fanout
 	mu      sync.Mutex // guards readers
@@ -199,33 +201,6 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, s.explain("reading from", err)
 	}
 	return []byte(v), nil
-}
-
-// Apply carries a batch out, or returns store.ErrConflict and changes nothing.
-func (s *Store) Apply(ctx context.Context, b store.Batch) error {
-	if err := s.mayBegin(ctx, store.CheckBatch(b)); err != nil {
-		return err
-	}
-	var first string
-	switch {
-	case len(b.Checks) > 0:
-		first = b.Checks[0].Key
-	case len(b.Writes) > 0:
-		first = b.Writes[0].Key
-	default:
-		return nil
-	}
-	k := s.keys(store.Partition(first))
-	done, err := applyScript.Run(ctx, s.client,
-		[]string{k.index, k.values, k.ends, k.events, k.head, k.batch + rand.Text()},
-		s.arguments(b)...).Bool()
-	if err != nil {
-		return s.explain("writing to", err)
-	}
-	if !done {
-		return store.ErrConflict
-	}
-	return nil
 }
 
 // arguments is what apply.lua wants of a batch.
