@@ -26,9 +26,27 @@ type accountPage struct {
 }
 
 type sessionLine struct {
-	ID, From, Agent string
-	Opened, Used    string
-	This            bool
+	ID, From string
+	// Icon and Device are what the browser's user agent told at sign-in, in
+	// words.
+	Icon, Device string
+	Opened, Used string
+	This         bool
+}
+
+// browserWords say a user agent as people know it, "Chrome on Android, tablet";
+// one that tells nothing is shown as it is.
+func (v *visit) browserWords(agent string) (icon, words string) {
+	icon, words = "browser", lang.Inert(agent, 120)
+	if v.Recognise == nil || agent == "" {
+		return icon, words
+	}
+	device, browser := v.Recognise(v.ctx(), agent)
+	if browser.Family == "" || browser.Family == "Other" {
+		return icon, words
+	}
+	return pages.DeviceIcon(string(device.Kind)), v.say.Text("account.browser",
+		"browser", v.say.Browser(browser.Family, browser.Platform), "device", v.say.Device(string(device.Kind), device.Label))
 }
 
 func showMore(v *visit) error { return v.account("more") }
@@ -63,8 +81,9 @@ func (v *visit) account(page string) error {
 			continue // the former secret of one that turned
 		}
 		seen[s.ID] = true
+		icon, device := v.browserWords(s.Agent)
 		data.Sessions = append(data.Sessions, sessionLine{
-			ID: s.ID, From: s.From, Agent: lang.Inert(s.Agent, 120), Opened: v.say.When(s.Created, v.now),
+			ID: s.ID, Icon: icon, Device: device, From: s.From, Opened: v.say.When(s.Created, v.now),
 			Used: v.when(s.Last), This: s.ID == v.session.ID,
 		})
 		data.Others = data.Others || s.ID != v.session.ID

@@ -101,6 +101,8 @@ type SettingLine struct {
 	// Length is a length of time in place of Value, Count a number.
 	Length time.Duration
 	Count  int
+	// Store marks the line that names the store: its size follows.
+	Store bool
 	// Bad marks what wants a look: an error, an old file.
 	Bad bool
 }

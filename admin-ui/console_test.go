@@ -124,6 +124,8 @@ func buildWith(t *testing.T, st store.Store, channels []approvals.Notifier, admi
 			return nil
 		},
 		Ring: func() *seal.Ring { return ring }, ApplicationName: name, Clock: h.clock, Log: log,
+		Settings: fixture.Settings, Recognise: fixture.Recognise(),
+		Teaching: fixture.Teaching(h.books, func() *seal.Ring { return ring }, h.clock, log),
 	})
 	if err != nil {
 		t.Fatal(err)

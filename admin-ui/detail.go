@@ -64,7 +64,7 @@ func (v *visit) detail(name, value string, names *people, devices *deviceNames) 
 	switch name {
 	case "number", "sure", "own": // yes is a sentence, no is nothing
 		return detail{Name: v.say.Text("detail." + name)}, value == "true", nil
-	case "effect", "width", "because", "would", "refused":
+	case "effect", "width", "because", "would", "refused", "why":
 		if key := "detail." + name + "." + value; v.say.Has(key) {
 			d.Value = v.say.Text(key)
 		}

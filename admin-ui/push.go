@@ -28,7 +28,7 @@ type pushCard struct {
 	Browsers []pushLine
 }
 
-type pushLine struct{ ID, Label, Since string }
+type pushLine struct{ ID, Icon, Label, Since string }
 
 // pushes are the admin's subscribed browsers.
 func (v *visit) pushes() (*pushCard, error) {
@@ -41,7 +41,8 @@ func (v *visit) pushes() (*pushCard, error) {
 	}
 	card := &pushCard{Key: v.Push.Key}
 	for _, s := range list {
-		card.Browsers = append(card.Browsers, pushLine{ID: s.ID, Label: s.Label, Since: v.say.When(s.Created, v.now)})
+		icon, words := v.browserWords(s.Label)
+		card.Browsers = append(card.Browsers, pushLine{ID: s.ID, Icon: icon, Label: words, Since: v.say.When(s.Created, v.now)})
 	}
 	return card, nil
 }
@@ -54,7 +55,7 @@ func subscribe(v *visit) error {
 	}
 	f := v.r.PostForm
 	_, err := v.Push.Book.Add(v.ctx(), v.admin.Email, approvals.Subscription{
-		Endpoint: f.Get("endpoint"), P256dh: f.Get("p256dh"), Auth: f.Get("auth"), Label: lang.Inert(v.r.UserAgent(), 120), Created: v.now,
+		Endpoint: f.Get("endpoint"), P256dh: f.Get("p256dh"), Auth: f.Get("auth"), Label: lang.Inert(v.r.UserAgent(), 300), Created: v.now,
 	})
 	if errors.Is(err, approvals.ErrSubscription) {
 		return errBadWords

@@ -2,15 +2,30 @@ package adminui
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cadenas-gateway/cadenas/lang"
+	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // settingsPage is what the configuration says, for reading.
 type settingsPage struct {
 	frame
-	Groups []SettingGroup
+	Groups   []SettingGroup
+	Channels []channelLine
+}
+
+// channelLine is one way by which messages go out, and how it fares.
+type channelLine struct {
+	ID, Name string
+	// Error is what last went wrong, in the channel's words; Ill says that
+	// nothing was sent since.
+	Error string
+	State string
+	Ill   bool
+	// Test says that it reaches who is signed in.
+	Test bool
 }
 
 func showSettings(v *visit) error {
@@ -26,11 +41,58 @@ func showSettings(v *visit) error {
 				line.Name = v.word(line.Name)
 				line.Value = v.settingValue(line)
 				group.Lines = append(group.Lines, line)
+				if line.Store {
+					group.Lines = append(group.Lines, v.storeSize()...)
+				}
 			}
 			page.Groups = append(page.Groups, group)
 		}
 	}
+	if page.Channels, err = v.channelLines(); err != nil {
+		return err
+	}
 	return v.show(http.StatusOK, "settings", page)
+}
+
+// storeSize says how large the store is. That it cannot be asked is no reason to
+// show nothing: the page tells of a store in trouble at its top.
+func (v *visit) storeSize() []SettingLine {
+	size, ok, err := store.SizeOf(v.ctx(), v.Books.Store)
+	if err != nil {
+		v.Log.Warn("the store does not say how large it is", "error", err)
+	}
+	if !ok {
+		return nil
+	}
+	words := v.say.Bytes(size.Bytes)
+	switch {
+	case size.Keys > 0:
+		words = v.say.Text("settings.size.keys", "size", words, "count", size.Keys)
+	case size.Free > 0:
+		words = v.say.Text("settings.size.free", "size", words, "free", v.say.Bytes(size.Free))
+	}
+	return []SettingLine{{Name: v.say.Text("settings.size.of"), Value: words}}
+}
+
+// channelLines say how each channel fares.
+func (v *visit) channelLines() ([]channelLine, error) {
+	ailing, err := v.Approvals.Ailing(v.ctx())
+	if err != nil {
+		return nil, err
+	}
+	mine := v.Approvals.Channels(v.admin)
+	var list []channelLine
+	for _, name := range v.Approvals.ChannelNames() {
+		line := channelLine{ID: name, Name: v.channelName(name), Test: slices.Contains(mine, name), State: v.say.Text("settings.channel.well")}
+		if a, ok := ailing[name]; ok {
+			line.Error, line.Ill = lang.Inert(a.Error, 300), a.Over.IsZero()
+			if line.State = v.say.Text("settings.channel.ill", "when", v.say.When(a.At, v.now)); !line.Ill {
+				line.State = v.say.Text("settings.channel.was_ill", "when", v.say.When(a.At, v.now), "since", v.say.When(a.Over, v.now))
+			}
+		}
+		list = append(list, line)
+	}
+	return list, nil
 }
 
 // settingValue says what is set; the length is that of a list of networks.

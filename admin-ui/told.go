@@ -146,7 +146,7 @@ func testChannel(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.seeOther("/account?done=tested")
+	return v.backDone("/account", "tested")
 }
 
 // removePerson removes a person: what they may, what is known, and the record.

@@ -383,6 +383,7 @@ func (s *Service) settle(ctx context.Context, p parcel, claimed []byte, sendErr 
 	done := Delivery{Notice: p.Notice, AskID: p.AskID, State: DeliverySent, At: now, Tries: p.Tries}
 	again := now.Add(backoff(p.Tries))
 	instead := "" // why another channel has to help
+	s.ailed(ctx, p.Notice.Channel, now, sendErr)
 	var later *LaterError
 	if errors.As(sendErr, &later) && later.After > 0 {
 		again = now.Add(min(later.After, lastBackoff) + randomBelow(firstBackoff))

@@ -226,6 +226,11 @@ type Service struct {
 
 	streams streams
 
+	// ill says of a channel whether the last that is written down of it is an
+	// error; one that is not there was not looked at yet.
+	illMu sync.Mutex
+	ill   map[string]bool
+
 	// opening is held while a new request is counted and written.
 	opening sync.Mutex
 	others  map[string]others

@@ -259,18 +259,10 @@ const oldGeoFile = 90 * 24 * time.Hour
 func (run *running) settings() []adminui.SettingGroup {
 	a := run.app
 	general := adminui.SettingGroup{Title: "settings.general", Lines: []adminui.SettingLine{
-		{Name: "settings.store", Value: run.storeName()},
+		{Name: "settings.store", Value: run.storeName(), Store: true},
 		{Name: "settings.console", Value: a.Console},
 		{Name: "settings.languages", Value: strings.Join(a.Languages, ", ")},
 	}}
-	var channels []string
-	for _, n := range a.notifiers {
-		channels = append(channels, n.Name())
-	}
-	if len(channels) == 0 {
-		channels = []string{"log"}
-	}
-	general.Lines = append(general.Lines, adminui.SettingLine{Name: "settings.channels", Value: strings.Join(channels, ", ")})
 	where := adminui.SettingGroup{Title: "settings.places"}
 	for _, src := range a.places.Sources() {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: src.String(), Bad: src.Age(time.Now()) > oldGeoFile})

@@ -13,6 +13,17 @@ func (c *Catalogue) Number(n int64) string {
 	return message.NewPrinter(c.locale).Sprint(n)
 }
 
+// Bytes says a size in the language's units, a thousand of one being the next.
+func (c *Catalogue) Bytes(n int64) string {
+	switch {
+	case n < 1_000_000:
+		return c.Text("bytes.kb", "n", (n+999)/1000)
+	case n < 1_000_000_000:
+		return c.Text("bytes.mb", "n", (n+500_000)/1_000_000)
+	}
+	return c.Text("bytes.gb", "n", (n+500_000_000)/1_000_000_000)
+}
+
 // List joins items: "a", "a and b", "a, b and c". Items are made inert.
 func (c *Catalogue) List(items []string) string {
 	switch len(items) {

@@ -69,6 +69,7 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 		Books: b, Ring: func() *seal.Ring { return ring }, Admins: admins, Applications: g.Applications,
 		Application: func(id string) approvals.Application { return approvals.Application{Name: name(id)} },
 		Console:     address,
+		Notifiers:   []approvals.Notifier{fixture.Channel{Title: "email"}, fixture.Channel{Title: "sms"}, fixture.Channel{Title: "web_push"}},
 		Judge: func(ctx context.Context, v access.Visit) (access.Verdict, error) {
 			g.Forget(v.Application, v.User)
 			return g.Explain(ctx, v, gate.Circumstance{})
@@ -89,6 +90,17 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
+	ail := func(channel, words string, at, over time.Duration) {
+		var since time.Time
+		if over > 0 {
+			since = clock().Add(-over)
+		}
+		if aerr := fixture.Ail(ctx, b.Store, channel, words, clock().Add(-at), since); aerr != nil {
+			log.Print(aerr)
+		}
+	}
+	ail("sms", "21610: Attempt to send to unsubscribed recipient", 3*time.Hour, 0)
+	ail("email", "421 smtp.example.com: try again later", 30*time.Hour, 29*time.Hour)
 	mails := make(chan string, 10)
 	console, err := adminui.New(adminui.Deps{
 		Biopass: typing,
@@ -103,7 +115,9 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 		},
 		ApplicationName: name,
 		Ring:            func() *seal.Ring { return ring },
-		Stopping:        ctx.Done(),
+		Settings:        fixture.Settings, Recognise: fixture.Recognise(),
+		Teaching: fixture.Teaching(b, func() *seal.Ring { return ring }, clock, slog.Default()),
+		Stopping: ctx.Done(),
 	})
 	if err != nil {
 		return nil, err

@@ -169,6 +169,20 @@ func TestAFileTruncatedUnderAnOpenStoreIsAnErrorAndNoPanic(t *testing.T) {
 	_ = st.Close()
 }
 
+func TestAStoreSaysHowMuchItHolds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cadenas.db")
+	st := open(t, path)
+	apply(t, st, put("app/a", "v"))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, ok, err := store.SizeOf(t.Context(), store.Heed(st))
+	if err != nil || !ok || size.Bytes <= 0 || size.Bytes > info.Size() || size.Free > size.Bytes {
+		t.Errorf("%+v, %v, %v; the file has %d", size, ok, err, info.Size())
+	}
+}
+
 func TestManyWritersShareACommit(t *testing.T) {
 	st := open(t, filepath.Join(t.TempDir(), "cadenas.db"))
 	const writers, times = 50, 10

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/cadenas-gateway/cadenas/store"
 )
 
 type counts struct {
@@ -43,6 +45,12 @@ func (s *Store) Stats() (st Stats, err error) {
 		return nil
 	})
 	return st, err
+}
+
+// Size implements store.Sized: the file, and what is free in it.
+func (s *Store) Size(context.Context) (store.Size, error) {
+	st, err := s.Stats()
+	return store.Size{Bytes: st.Bytes, Free: st.Free}, err
 }
 
 // Snapshot writes the store as it is at one moment to w: a file that Open

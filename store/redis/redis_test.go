@@ -147,6 +147,17 @@ func TestDangerousSettingsAreSaid(t *testing.T) {
 	}
 }
 
+func TestAStoreSaysHowMuchItHolds(t *testing.T) {
+	t.Parallel()
+	st := store.Heed(open(t, redis.Options{}, start(t).url()))
+	if err := st.Apply(t.Context(), store.Batch{Writes: []store.Write{{Key: "app/a", Value: []byte("v")}}}); err != nil {
+		t.Fatal(err)
+	}
+	if size, ok, err := store.SizeOf(t.Context(), st); err != nil || !ok || size.Bytes <= 0 || size.Keys <= 0 {
+		t.Errorf("%+v, %v, %v", size, ok, err)
+	}
+}
+
 func TestABatchWhoseAnswerWasLostIsAppliedOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t)
