@@ -144,6 +144,9 @@ func (w *Watcher) call(ctx context.Context, rw http.ResponseWriter, r *http.Requ
 	out := r.WithContext(ctx)
 	out.Header = r.Header.Clone()
 	out.Header.Set("Accept-Encoding", "identity")
+	if !mode.passes() {
+		w.sureReferer(out)
+	}
 	ans := newAnswer(maxAnswer)
 	if mode.passes() {
 		s.Unproved = true
@@ -190,7 +193,7 @@ func hopByHop(name string) bool {
 // or does not tell.
 func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *answer, typed typedUser, t *trial, next Next) (finding, access.Person) {
 	x := exchange{
-		login: w.login, asked: r.URL, fields: typed.names, carried: t.byName(), tokenPath: w.cfg.Token, rules: w.cfg.Success,
+		login: w.login, asked: r.URL, referer: r.Header.Get("Referer"), fields: typed.names, carried: t.byName(), tokenPath: w.cfg.Token, rules: w.cfg.Success,
 		status: ans.status, header: ans.sent, body: ans.body, now: t.now,
 		isSession: func(c setCookie) bool {
 			return w.names.is([]byte(foldName(c.name))) || (w.names.patterns == nil && c.httpOnly)

@@ -107,12 +107,15 @@ var presets = []Preset{
 	},
 	{
 		Name: "forgejo", Title: "Forgejo",
-		Words:  Words{Path: "/user/login", User: "user_name", Success: success("status", "302", "303"), Logout: "/user/logout"},
+		// As Gitea, from which it comes.
+		Words:  Words{Path: "/user/login", User: "user_name", Success: success("page", "/user/settings"), Logout: "/user/logout"},
 		Source: "forgejo/forgejo routers/web/auth/auth.go",
 	},
 	{
 		Name: "gitea", Title: "Gitea",
-		Words:  Words{Path: "/user/login", User: "user_name", Success: success("status", "302", "303"), Logout: "/user/logout"},
+		// A redirect is no proof: a form with a wrong token is led to the start
+		// page too, whatever the password.
+		Words:  Words{Path: "/user/login", User: "user_name", Success: success("page", "/user/settings"), Logout: "/user/logout"},
 		Source: "go-gitea/gitea routers/web/auth/auth.go",
 	},
 	{
@@ -173,8 +176,10 @@ var presets = []Preset{
 	},
 	{
 		Name: "odoo", Title: "Odoo",
+		// A redirect is no proof: ?db= on a new session leads to the same page
+		// again before the password is looked at (ensure_db).
 		Words: Words{
-			Path: "/web/login", User: "login", Session: []string{"session_id"}, Success: success("status", "302", "303"), Logout: "/web/session/logout",
+			Path: "/web/login", User: "login", Session: []string{"session_id"}, Success: success("page", "/web/login_successful"), Logout: "/web/session/logout",
 		},
 		Source: "odoo/odoo addons/web/controllers/home.py",
 	},

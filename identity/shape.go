@@ -213,7 +213,7 @@ func (h *hider) describe(r *http.Request, k *keptBody, typed typedUser, ans *ans
 		e.User = "basic"
 	}
 	x := exchange{
-		login: parseTarget(r.URL.Path), asked: r.URL, fields: typed.names, carried: cookieValues(r), status: ans.status, header: ans.sent, body: ans.body, now: now,
+		login: parseTarget(r.URL.Path), asked: r.URL, referer: r.Header.Get("Referer"), fields: typed.names, carried: cookieValues(r), status: ans.status, header: ans.sent, body: ans.body, now: now,
 		isSession: func(c setCookie) bool { return c.httpOnly || wellKnown(foldName(c.name)) },
 	}
 	f := judge(x)

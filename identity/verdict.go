@@ -38,6 +38,8 @@ type exchange struct {
 	// login is the login's own place; asked the address that was posted to.
 	login target
 	asked *url.URL
+	// referer is where the browser says that it came from.
+	referer string
 	// fields are the folded names of the form.
 	fields []string
 	// carried are the session values the request bore, by folded name.
@@ -109,6 +111,8 @@ func (x exchange) findOut() finding {
 		return finding{proofFailed, "no session was there, and none was set", ""}
 	case !set || !changed:
 		return finding{proofNone, "the session did not change", ""}
+	case x.leadsWhereItCame():
+		return finding{proofNone, "it leads where the browser says it came from", ""}
 	case x.status >= 300:
 		return finding{proofSigned, "a session was set, and it leads elsewhere", ""}
 	case document != nil:
