@@ -24,6 +24,8 @@ const (
 type search struct {
 	text  string
 	names *people
+	// words are those of text as they are compared.
+	words []string
 	// named are those who fit by name, where they are not too many to be looked
 	// up one by one; many says that they are.
 	named []string
@@ -33,7 +35,7 @@ type search struct {
 // search finds the people a text names, in the applications given, of whom up
 // to limit are wanted. It reads the index of names and never every user.
 func (v *visit) search(text string, limit int, apps ...string) (*search, error) {
-	s := &search{text: text, names: v.people()}
+	s := &search{text: text, names: v.people(), words: strings.Fields(books.Fold(text))}
 	var sets [][]string
 	var bound []string // the words that somebody's name has
 	for word := range strings.FieldsSeq(text) {
@@ -106,8 +108,9 @@ func (s *search) called(user string) (string, error) {
 // finds reports whether every word of the search is in one of the texts, or in
 // what the user is called.
 func (s *search) finds(user string, texts ...string) (bool, error) {
-	texts = append(texts, user)
-	if contains(s.text, texts...) {
+	folded := books.Fold(strings.Join(append(texts, user), "\n"))
+	missing := slices.DeleteFunc(slices.Clone(s.words), func(word string) bool { return strings.Contains(folded, word) })
+	if len(missing) == 0 {
 		return true, nil
 	}
 	// Only now the record is read: most lines fit without, or not at all.
@@ -115,7 +118,8 @@ func (s *search) finds(user string, texts ...string) (bool, error) {
 	if err != nil || text == "\n" {
 		return false, err
 	}
-	return contains(s.text, append(texts, text)...), nil
+	folded = books.Fold(text)
+	return !slices.ContainsFunc(missing, func(word string) bool { return !strings.Contains(folded, word) }), nil
 }
 
 // contains reports whether every word of a search is in one of the texts,
