@@ -86,7 +86,7 @@ const cutEach = 10
 // revocations measures, with three instances on one Redis, how long a lock on
 // one takes to be a 403 on the others, and to cut what is open on all.
 func (b *bench) revocations() error {
-	const name = "revoke on A to 403 on B"
+	const name = partRevoke
 	if !b.wanted(name) {
 		return nil
 	}

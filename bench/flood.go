@@ -13,8 +13,8 @@ func (b *bench) flood() error {
 		name, new string
 		strangers load
 	}{
-		{"flood of new user agents", "new agents", load{sockets: 32, host: "app.localhost", path: "/", headers: browser[1:], lua: agentsLua}},
-		{"learning beside known people", "people never seen", load{sockets: 32, host: "learn.localhost", path: "/", headers: browser, lua: usersLua, status: '2'}},
+		{partFlood, "new agents", load{sockets: 32, host: "app.localhost", path: "/", headers: browser[1:], lua: agentsLua}},
+		{partBeside, "people never seen", load{sockets: 32, host: "learn.localhost", path: "/", headers: browser, lua: usersLua, status: '2'}},
 	} {
 		if !b.wanted(f.name) {
 			continue

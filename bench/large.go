@@ -16,7 +16,7 @@ import (
 
 // idle is what each takes to start and to do nothing.
 func (b *bench) idle() error {
-	if !b.wanted("start and idle memory") {
+	if !b.wanted(partIdle) {
 		return nil
 	}
 	var took, memory [2][]float64
@@ -105,7 +105,7 @@ func (b *bench) fill(path string) error {
 
 // large is a gate with a million connections.
 func (b *bench) large() error {
-	const name = "a million stored"
+	const name = partLarge
 	if !b.wanted(name) {
 		return nil
 	}
@@ -175,7 +175,7 @@ func (b *bench) large() error {
 // learning compares the recorder's batches with one transaction for each
 // connection, in one process and on one disk.
 func (b *bench) learning() error {
-	const name = "learning, write-behind"
+	const name = partLearning
 	if !b.wanted(name) {
 		return nil
 	}

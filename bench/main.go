@@ -2,9 +2,10 @@
 // machine: the same backend, the same proxy, turn and turn about. README.md
 // holds its table and how to read it.
 //
-//	go run ./bench                 everything, about half an hour
-//	go run ./bench -quick          does it work at all
+//	go run ./bench                 everything; it says first how long that takes
+//	go run ./bench -list           the names of the rows
 //	go run ./bench -only 'known'   some rows
+//	go run ./bench -quick          does it work at all
 package main
 
 import (
@@ -52,7 +53,8 @@ func run() error {
 	flag.IntVar(&p.stored, "stored", 1_000_000, "connections in the large store")
 	flag.IntVar(&p.people, "people", 100_000, "people in the large store")
 	flag.IntVar(&p.tries, "tries", 200, "revocations from one instance to another")
-	flag.IntVar(&p.retries, "retries", 1, "how often a row is measured again when bare against bare is not within 0.97 and 1.03")
+	flag.IntVar(&p.retries, "retries", 2, "how often a row is measured again when bare against bare is not within 0.97 and 1.03")
+	list := flag.Bool("list", false, "instead of all else: the names of the rows, for -only")
 	flag.DurationVar(&p.soak, "soak", 0, "instead of all else: run the soak for this long")
 	flag.BoolVar(&p.quick, "quick", false, "two short pairs and a small store: does everything work")
 	flag.StringVar(&p.profile, "profile", "", "folder for profiles of both processes under the load of each row")
@@ -64,6 +66,12 @@ func run() error {
 	var err error
 	if p.only, err = regexp.Compile(*only); err != nil {
 		return fmt.Errorf("-only: %w", err)
+	}
+	if *list {
+		for _, name := range p.names() {
+			fmt.Println(name)
+		}
+		return nil
 	}
 	for _, name := range []string{"wrk", "h2load", "redis-server"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -89,6 +97,9 @@ func run() error {
 	if p.soak > 0 {
 		return b.soakFor(p.soak)
 	}
+	least, most := p.lasts()
+	fmt.Fprintf(os.Stderr, "this takes some %s, up to %s where the machine is not quiet; it is %s\n",
+		least.Round(time.Minute), most.Round(time.Minute), time.Now().Format("15:04"))
 	for _, part := range []func() error{b.rows, b.flood, b.idle, b.large, b.learning, b.several, b.revocations} {
 		if err := part(); err != nil {
 			return err
@@ -99,6 +110,18 @@ func run() error {
 	}
 	return nil
 }
+
+// What is measured beside the rows of the table.
+const (
+	partFlood    = "flood of new user agents"
+	partBeside   = "learning beside known people"
+	partIdle     = "start and idle memory"
+	partLarge    = "a million stored"
+	partLearning = "learning, write-behind"
+	partRevoke   = "revoke on A to 403 on B"
+	partThree    = "known, three instances on Redis at once, 32 sockets"
+	partThreeNew = "learning, three instances on Redis at once, each request somebody new, 32 sockets"
+)
 
 // bench is one run of the program.
 type bench struct {
@@ -111,6 +134,66 @@ type bench struct {
 	geo         string
 	stops       []func()
 	known, held person
+}
+
+// parts are what is measured beside the rows of the table, with how long each
+// takes at most beside the runs of -time.
+var parts = []struct {
+	name  string
+	takes time.Duration
+}{
+	{partFlood, 10 * time.Second},
+	{partBeside, 10 * time.Second},
+	{partIdle, 45 * time.Second},
+	{partLarge, 4 * time.Minute},
+	{partLearning, 45 * time.Second},
+	{partThree, 15 * time.Second},
+	{partThreeNew, 5 * time.Second},
+	{partRevoke, 2 * time.Minute},
+}
+
+// names are those of all that can be measured.
+func (p plan) names() []string {
+	var all []string
+	for _, r := range (&bench{plan: p}).table() {
+		all = append(all, r.name)
+	}
+	for _, part := range parts {
+		all = append(all, part.name)
+	}
+	return all
+}
+
+// lasts is how long it takes: where no row is measured again, and where all
+// are as often as may be.
+func (p plan) lasts() (least, most time.Duration) {
+	pair := 2 * (p.time + 150*time.Millisecond)
+	least = 20 * time.Second
+	again := time.Duration(0)
+	for _, r := range (&bench{plan: p}).table() {
+		if p.only.MatchString(r.name) {
+			least += 2*time.Second + time.Duration(p.pairs)*pair
+			again += time.Duration(p.retries*p.pairs) * pair
+		}
+	}
+	for _, part := range parts {
+		if !p.only.MatchString(part.name) {
+			continue
+		}
+		takes := part.takes
+		if part.name == partLarge {
+			takes = takes * time.Duration(p.stored) / 1_000_000
+		}
+		least += takes
+		switch part.name {
+		case partThree, partThreeNew:
+			again += time.Duration(p.retries*p.pairs) * pair
+			fallthrough
+		case partFlood, partBeside, partLarge:
+			least += time.Duration(p.pairs) * pair
+		}
+	}
+	return least, least + again
 }
 
 // wanted reports whether a row was asked for.

@@ -49,6 +49,10 @@ func middle(list []sample, of func(sample) float64) float64 {
 	return median(all)
 }
 
+// quiet reports whether bare against bare is near enough to one for anything
+// else to be told from it.
+func quiet(noise ratio) bool { return noise.median >= 0.97 && noise.median <= 1.03 }
+
 // print writes one line of the table; a bar that was not met is marked.
 func print(r row, bares, gates []sample) {
 	requests := func(s sample) float64 { return s.requests }
@@ -70,10 +74,14 @@ func print(r row, bares, gates []sample) {
 		}
 		return text
 	}
-	fmt.Printf("| %s | %s | %s | %s | %s | %.0f, %.0f µs | %s, %s | %.0f MiB |\n", r.name,
+	noise, loud := ratios(bares[1:], bares[:len(bares)-1], requests), ""
+	if !quiet(noise) {
+		loud = " **not quiet**"
+	}
+	fmt.Printf("| %s | %s | %s | %s | %s | %.0f, %.0f µs | %s%s, %s | %.0f MiB |\n", r.name,
 		cell(requests, r.requests, 0), cell(cpu, 0, r.cpu),
 		cell(func(s sample) float64 { return s.p50 }, 0, r.p50), cell(func(s sample) float64 { return s.p99 }, 0, r.p99),
 		middle(bares, requests), middle(bares, cpu),
-		ratios(bares[1:], bares[:len(bares)-1], requests), ratios(bares[1:], bares[:len(bares)-1], cpu),
+		noise, loud, ratios(bares[1:], bares[:len(bares)-1], cpu),
 		gates[len(gates)-1].rss-bares[len(bares)-1].rss)
 }

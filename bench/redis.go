@@ -9,7 +9,7 @@ import (
 // connection costs on each what it costs on one, since none asks Redis, and
 // somebody who was never seen costs one journey there.
 func (b *bench) several() error {
-	const known, new = "known, three instances on Redis at once, 32 sockets", "learning, three instances on Redis at once, each request somebody new, 32 sockets"
+	const known, new = partThree, partThreeNew
 	if !b.wanted(known) && !b.wanted(new) {
 		return nil
 	}

@@ -238,7 +238,7 @@ func (b *bench) turns(r row, plain load, bares, gates []*caddy) error {
 			ones, twos = append(ones, one), append(twos, two)
 		}
 		noise := ratios(ones[1:], ones[:len(ones)-1], func(s sample) float64 { return s.requests })
-		if (noise.median < 0.97 || noise.median > 1.03) && try < b.retries {
+		if !quiet(noise) && try < b.retries {
 			fmt.Fprintf(os.Stderr, "%s: bare against bare is %s: again\n", r.name, noise)
 			continue
 		}

@@ -14,8 +14,9 @@ import (
 // wrote something that is no address: Caddy skips that, and would go on to
 // what the client itself wrote (threat L3).
 func clientIP(r *http.Request) string {
-	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	ip, _ := vars[caddyhttp.ClientIPVarKey].(string)
+	if trusted, _ := vars[caddyhttp.TrustedProxyVarKey].(bool); !trusted {
 		return ip
 	}
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
@@ -32,6 +33,9 @@ func clientIP(r *http.Request) string {
 			for more := true; more; {
 				var part string
 				part, parts, more = cutLast(parts)
+				if part == ip {
+					return ip
+				}
 				hop, ok := hopAddress(part)
 				if !ok {
 					return ""
@@ -56,6 +60,10 @@ func cutLast(list string) (last, rest string, more bool) {
 
 // hopAddress reads one entry as Caddy reads it.
 func hopAddress(part string) (netip.Addr, bool) {
+	plain, _, _ := strings.Cut(strings.TrimSpace(part), "%")
+	if address, err := netip.ParseAddr(plain); err == nil {
+		return address, true
+	}
 	host, _, err := net.SplitHostPort(part)
 	if err != nil {
 		host = part
