@@ -283,19 +283,35 @@ func afterQuiet(due time.Time, from, to string) time.Time {
 	if err1 != nil || err2 != nil || from == to {
 		return due
 	}
-	at := func(day int, t time.Time) time.Time {
-		return time.Date(due.Year(), due.Month(), due.Day()+day, t.Hour(), t.Minute(), 0, 0, due.Location())
-	}
 	for day := -1; day <= 0; day++ {
-		opens, closes := at(day, start), at(day, end)
+		opens, _ := clockOn(due, day, start)
+		_, closes := clockOn(due, day, end)
 		if !closes.After(opens) {
-			closes = at(day+1, end)
+			_, closes = clockOn(due, day+1, end)
 		}
 		if !due.Before(opens) && due.Before(closes) {
 			return closes
 		}
 	}
 	return due
+}
+
+// clockOn is when a clock shows a time of day, some days after t: the first and
+// the last time, which differ where the clock is set back. A time that is left
+// out where it is set forward comes as much later.
+func clockOn(t time.Time, days int, clock time.Time) (first, last time.Time) {
+	at := time.Date(t.Year(), t.Month(), t.Day()+days, clock.Hour(), clock.Minute(), 0, 0, t.Location())
+	shows := func(x time.Time) bool { return x.Hour() == clock.Hour() && x.Minute() == clock.Minute() }
+	first, last = at, at
+	switch {
+	case !shows(at) && at.Hour() < clock.Hour():
+		return at.Add(time.Hour), at.Add(time.Hour)
+	case shows(at.Add(time.Hour)):
+		last = at.Add(time.Hour)
+	case shows(at.Add(-time.Hour)):
+		first = at.Add(-time.Hour)
+	}
+	return first, last
 }
 
 // noticesDecided tell the other approvers, and the person who asked where
