@@ -99,7 +99,7 @@ func run() error {
 	}
 	least, most := p.lasts()
 	fmt.Fprintf(os.Stderr, "this takes some %s, up to %s where the machine is not quiet; it is %s\n",
-		least.Round(time.Minute), most.Round(time.Minute), time.Now().Format("15:04"))
+		least.Round(10*time.Second), most.Round(10*time.Second), time.Now().Format("15:04"))
 	for _, part := range []func() error{b.rows, b.flood, b.idle, b.large, b.learning, b.several, b.revocations} {
 		if err := part(); err != nil {
 			return err
