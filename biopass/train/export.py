@@ -255,5 +255,5 @@ def export(paths, datadir, weights, fixture_path, lo=1308, hi=1607):
     print("made typing passing balanced: forged from 5 %.1f, from 1 %.1f %.1f, bots %.1f" % tuple(100 * np.mean(made[j::4] >= t) for j in range(4)))
     keys = by_keys(sc, people, E, SG)
     print("by keys", keys)
-    write(weights, sc, "cadenas-biopass-1", "136M Keystrokes subset, people d%04d to d%04d, five prints enrolled in the same sitting" % (lo, hi), pts, keys)
+    write(weights, sc, "cadenas-biopass-2", "136M Keystrokes subset, people d%04d to d%04d, five prints enrolled in the same sitting" % (lo, hi), pts, keys)
     fixture(fixture_path, sc, np.random.default_rng(7))
