@@ -4,11 +4,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/identity"
 )
 
@@ -22,22 +20,10 @@ type guard struct {
 	reason string
 	lesson string // Set-Cookie of the teaching cookie, empty for none
 	wrote  bool
-	cut    atomic.Bool // access was withdrawn: nothing more goes out
-}
-
-// finish ends the connection after a request that was cut: whoever waits for
-// the rest of the answer must not take what there is for the whole.
-func (g *guard) finish() {
-	if g.cut.Load() {
-		panic(http.ErrAbortHandler) // as Caddy's own proxy does when a backend breaks off
-	}
 }
 
 // WriteHeader sends the status, once the headers are in order.
 func (g *guard) WriteHeader(status int) {
-	if g.cut.Load() {
-		return
-	}
 	if !g.wrote {
 		g.wrote = status >= 200 || status == http.StatusSwitchingProtocols
 		g.mend(status)
@@ -50,9 +36,6 @@ func (g *guard) Write(b []byte) (int, error) {
 	if !g.wrote {
 		g.WriteHeader(http.StatusOK)
 	}
-	if g.cut.Load() {
-		return 0, gate.ErrWithdrawn
-	}
 	return g.ResponseWriterWrapper.Write(b)
 }
 
@@ -61,9 +44,6 @@ func (g *guard) ReadFrom(r io.Reader) (int64, error) {
 	if !g.wrote {
 		g.WriteHeader(http.StatusOK)
 	}
-	if g.cut.Load() {
-		return 0, gate.ErrWithdrawn
-	}
 	return g.ResponseWriterWrapper.ReadFrom(r)
 }
 
@@ -71,9 +51,6 @@ func (g *guard) ReadFrom(r io.Reader) (int64, error) {
 func (g *guard) Flush() {
 	if !g.wrote {
 		g.WriteHeader(http.StatusOK)
-	}
-	if g.cut.Load() {
-		return
 	}
 	_ = http.NewResponseController(g.ResponseWriter).Flush() // a writer that cannot flush has nothing to flush
 }

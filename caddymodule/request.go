@@ -62,7 +62,6 @@ type request struct {
 	guard   guard
 	wrapped identity.Writer
 	socket  gate.Socket
-	line    line // what the request is ended by, nil where it is by its context
 }
 
 // serve is the order of a request, as package identity and DESIGN have it.

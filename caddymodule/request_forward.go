@@ -45,33 +45,21 @@ func (q *request) forward(p access.Person) error {
 	return q.through()
 }
 
-// through calls next with a writer that touches headers only, in a way that
-// a revocation can end: by the connection where that is enough, else by a
-// context, which costs a copy of the request and seven pieces of memory here
-// and in what asks the backend.
+// through calls next with a writer that touches headers only and a context
+// that a revocation ends.
 func (q *request) through() error {
-	r := q.r
+	ctx, cancel := context.WithCancelCause(q.r.Context())
 	q.socket = gate.Socket{
-		Application: q.name, User: q.person.User, Device: q.print.Device.ID, Login: q.session.Login.ID, Request: q,
-	}
-	if onlyHeaders(r) {
-		q.line = lineOf(q.guard.ResponseWriter)
-	}
-	if q.line == nil {
-		var ctx context.Context
-		ctx, q.socket.Cancel = context.WithCancelCause(r.Context())
-		r = r.WithContext(ctx)
+		Application: q.name, User: q.person.User, Device: q.print.Device.ID, Login: q.session.Login.ID, Request: q, Cancel: cancel,
 	}
 	q.run.state.gate.Enter(&q.socket)
 	defer q.socket.Close()
+	r := q.r.WithContext(ctx)
 	if q.watcher == nil {
-		err := q.next.ServeHTTP(q.w, r)
-		q.guard.finish()
-		return err
+		return q.next.ServeHTTP(q.w, r)
 	}
 	q.watcher.WrapIn(&q.wrapped, q.w, r, q.session, q.print.Device.ID, q.mode)
 	err := q.next.ServeHTTP(&q.wrapped, r)
-	q.guard.finish()
 	q.wrapped.Finish()
 	return err
 }

@@ -33,14 +33,6 @@ type Underway interface {
 	Still(ctx context.Context) bool
 }
 
-// Stopper is an Underway that ends by itself: it is called in place of
-// Socket.Cancel where there is none. Stop must be quick, and must not come
-// back to the gate.
-type Stopper interface {
-	Underway
-	Stop()
-}
-
 // Still is an Underway of one function.
 type Still func(ctx context.Context) bool
 
@@ -56,10 +48,9 @@ type Socket struct {
 	Device, Login string
 	// Request is asked when something was written that may concern it.
 	Request Underway
-	// Cancel ends it. Where it is nil, Request is a Stopper.
+	// Cancel ends it.
 	Cancel context.CancelCauseFunc
 
-	over       bool // it was left; under the lock of shard
 	shard      *shard
 	prev, next *Socket
 }
@@ -105,25 +96,9 @@ func (s *Socket) Close() {
 	if s.next != nil {
 		s.next.prev = s.prev
 	}
-	s.prev, s.next, s.over = nil, nil, true
+	s.prev, s.next = nil, nil
 	s.shard.mu.Unlock()
-	if s.Cancel != nil {
-		s.Cancel(nil)
-	}
-}
-
-// cut ends a request under way. One that is over meanwhile is left alone: what
-// it would be ended by serves another request by now.
-func (s *Socket) cut() {
-	if s.Cancel != nil {
-		s.Cancel(ErrWithdrawn)
-		return
-	}
-	s.shard.mu.Lock()
-	defer s.shard.mu.Unlock()
-	if !s.over {
-		s.Request.(Stopper).Stop()
-	}
+	s.Cancel(nil)
 }
 
 func (k *sockets) of(key personKey) uint64 {
@@ -164,7 +139,7 @@ func (k *sockets) matching(person *personKey, ok func(*Socket) bool) []*Socket {
 func recheck(ctx context.Context, list []*Socket) {
 	for _, s := range list {
 		if !s.Request.Still(ctx) {
-			s.cut()
+			s.Cancel(ErrWithdrawn)
 		}
 	}
 }
@@ -176,7 +151,7 @@ func (g *Gate) Cut(application, device, login string) {
 	for _, s := range g.sockets.matching(nil, func(s *Socket) bool {
 		return s.Application == application && (device != "" && s.Device == device || login != "" && s.Login == login)
 	}) {
-		s.cut()
+		s.Cancel(ErrWithdrawn)
 	}
 }
 
