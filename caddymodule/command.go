@@ -39,7 +39,7 @@ Exit code 0: done; 1: refused or failed; 2: wrong words.`,
 				}
 				return bare(cmd)
 			}
-			cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitWords, err) })
+			cmd.SetFlagErrorFunc(wrongFlag)
 		},
 	})
 }
@@ -103,7 +103,7 @@ func (s spec) command() *cobra.Command {
 	for name, help := range s.bools {
 		cmd.Flags().Bool(name, false, help)
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitWords, err) })
+	cmd.SetFlagErrorFunc(wrongFlag)
 	for _, sub := range s.sub {
 		cmd.AddCommand(sub.command())
 	}
@@ -262,4 +262,13 @@ func plainError(err error) error {
 		return err
 	}
 	return errors.New(answer.Error)
+}
+
+// wrongFlag is the mistake of a flag that does not exist, which an identifier
+// may look like.
+func wrongFlag(_ *cobra.Command, err error) error {
+	if strings.HasPrefix(err.Error(), "unknown shorthand flag") {
+		err = fmt.Errorf("%w; an identifier that begins with a hyphen goes behind --", err)
+	}
+	return exit(exitWords, err)
 }

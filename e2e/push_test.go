@@ -152,13 +152,23 @@ func deliverUntil(b *Browser, site Site, data string, want int) []shown {
 // somebody decided.
 func TestAPushSaysWhoWhatAndWhereAndOpensTheRequest(t *testing.T) {
 	t.Parallel()
+	for _, told := range []struct{ admin, language, title string }{
+		{"marie@example.com", "fr", "julie attend\u00a0: attendance"},
+		{"paul@example.com", "en", "julie is waiting: attendance"},
+	} {
+		t.Run(told.language, func(t *testing.T) { pushed(t, told.admin, told.language, told.title) })
+	}
+}
+
+// pushed is the story of one admin, to whom a push has this title.
+func pushed(t *testing.T, admin, language, title string) {
 	ca := NewAuthority(t)
 	push := StartPushService(t, ca)
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true, Cadenas: "notify web_push ops@example.com {\ninside\n}"}, Trusting(ca))
 	g.ClosePadlock()
 
-	console := OpenBrowser(t, View{Size: Phone, Language: "fr"})
-	console.Open(g.ConsoleLink("marie@example.com"))
+	console := OpenBrowser(t, View{Size: Phone, Language: language})
+	console.Open(g.ConsoleLink(admin))
 	console.Go("form button")
 	console.Open(g.Console.URL("/account"))
 	allowNotifications(console, g.Console)
@@ -181,7 +191,7 @@ func TestAPushSaysWhoWhatAndWhereAndOpensTheRequest(t *testing.T) {
 	second.See("[data-wait] svg.token")
 	payload := push.Await(t, 0)
 	first := deliverUntil(console, g.Console, payload, 1)[0]
-	if first.Title != "julie attend\u00a0: attendance" || first.Body == "" || first.Actions != 1 || first.Silent {
+	if first.Title != title || first.Body == "" || first.Actions != 1 || first.Silent {
 		t.Errorf("%+v", first)
 	}
 	// Where a press leads: the request, which wants the number or a tick.

@@ -189,8 +189,14 @@ func (j *Jar) Header(c Cookie, name, domain string) string {
 	return out.String()
 }
 
+// newID is the identifier of a new device. None begins with a hyphen: on a
+// command line that would be read as a flag.
 func newID() string {
 	var id [idSize]byte
-	rand.Read(id[:]) // never fails since Go 1.24
-	return base64.RawURLEncoding.EncodeToString(id[:])
+	for {
+		rand.Read(id[:]) // never fails since Go 1.24
+		if text := base64.RawURLEncoding.EncodeToString(id[:]); text[0] != '-' {
+			return text
+		}
+	}
 }

@@ -467,3 +467,13 @@ func ExampleReader() {
 	fmt.Println(f.Device.Label, f.Browser.Family, f.Address, f.Due(now))
 	// Output: Windows computer Chrome 203.0.113.7 true
 }
+
+// An identifier is typed on command lines.
+func TestNoDeviceIsCalledLikeAFlag(t *testing.T) {
+	rd := newReader(t)
+	for range 500 { // one in 64 would be
+		if _, device := enrol(t, rd, now); strings.HasPrefix(device, "-") {
+			t.Fatalf("a device is called %s", device)
+		}
+	}
+}
