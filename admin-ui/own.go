@@ -3,6 +3,7 @@ package adminui
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/approvals"
@@ -112,7 +113,7 @@ func (v *visit) ownPlace(name, user string, networks []netip.Prefix) error {
 	}
 	for _, ask := range own {
 		visit := ask.Visit()
-		if user != "" && user != visit.User || !within(visit.Place.Address, networks) {
+		if user != "" && user != visit.User || !slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(visit.Place.Address) }) {
 			continue
 		}
 		visit.Place.Name, visit.Place.NameFor = name, user
@@ -128,13 +129,4 @@ func (v *visit) ownPlace(name, user string, networks []netip.Prefix) error {
 		}
 	}
 	return nil
-}
-
-func within(a netip.Addr, networks []netip.Prefix) bool {
-	for _, p := range networks {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
 }

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -11,36 +10,6 @@ import (
 	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/identity"
 )
-
-// confirmations remembers who confirmed on which device, so that the store is
-// asked once in a while and not at each request. What is not remembered is
-// asked for: to forget costs time, and lets nobody in.
-type confirmations struct {
-	mu    sync.Mutex
-	known map[string]confirmation
-}
-
-type confirmation struct {
-	factor string
-	until  time.Time
-}
-
-// recall returns how somebody confirmed; false where that has to be read.
-func (c *confirmations) recall(who string, now time.Time) (factor string, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k, ok := c.known[who]
-	return k.factor, ok && now.Before(k.until)
-}
-
-func (c *confirmations) keep(who string, k confirmation) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known == nil || len(c.known) >= mostOffers {
-		c.known = map[string]confirmation{}
-	}
-	c.known[who] = k
-}
 
 // confirm asks, where `biopass always` stands and no sign-in was watched,
 // whether the person confirmed on this device not long ago. It comes after
@@ -64,7 +33,7 @@ func (q *request) confirm(ctx context.Context, p access.Person, v *access.Verdic
 	if ok {
 		q.factor = known.Factor
 		// Read again soon: what is erased elsewhere must not hold on here.
-		q.confirmations.keep(who, confirmation{known.Factor, earlier(known.Until, q.now.Add(offerAgain))})
+		q.confirmations.keep(who, known.Factor, earlier(known.Until, q.now.Add(recalledFor)))
 		return v, nil
 	}
 	why, other, err := q.run.biopass.SignedIn(ctx, q.name, p.User, device, q.page)

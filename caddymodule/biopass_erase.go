@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/cadenas-gateway/cadenas/biopass"
-	"github.com/cadenas-gateway/cadenas/books"
 )
 
 // erasedPrints is what was erased, and where. Keyboard is empty where all that
@@ -24,10 +23,6 @@ type renamedKeyboard struct {
 	ID          string `json:"id"`
 	Before      string `json:"before"`
 	Keyboard    string `json:"keyboard"`
-}
-
-func (c *call) note() books.Entry {
-	return books.Entry{Who: c.by.Who, From: c.by.From, Via: c.by.Via}
 }
 
 func erasePrints(ctx context.Context, c *call) (any, error) {

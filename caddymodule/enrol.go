@@ -4,40 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/identity"
 )
-
-// offers remembers who has nothing to be offered for now, so that a page asks
-// the store for prints once in a while and not each time.
-type offers struct {
-	mu    sync.Mutex
-	until map[string]time.Time
-}
-
-const (
-	offerAgain = 5 * time.Minute
-	mostOffers = 10_000
-)
-
-func (o *offers) settled(who string, now time.Time) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return now.Before(o.until[who])
-}
-
-func (o *offers) settle(who string, now time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.until == nil || len(o.until) >= mostOffers {
-		o.until = map[string]time.Time{} // all are asked about once more, and no more
-	}
-	o.until[who] = now.Add(offerAgain)
-}
 
 // offer shows enrolment to somebody whom the rules let in and whose sign-in
 // nobody watched: a header, a token or Caddy's own authentication names them.
@@ -50,7 +21,7 @@ func (q *request) offer(p access.Person, v access.Verdict) (answered bool) {
 		return false
 	}
 	who := p.User + "\x00" + q.print.Device.ID
-	if q.offers.settled(who, q.now) {
+	if _, ok := q.offers.recall(who, q.now); ok {
 		return false
 	}
 	due, err := q.run.biopass.Offer(q.r.Context(), q.name, p.User, q.print.Device)
@@ -62,7 +33,7 @@ func (q *request) offer(p access.Person, v access.Verdict) (answered bool) {
 	case err != nil && !errors.Is(err, context.Canceled):
 		q.log.Warn("Biopass could not be offered; it will be later", "error", err)
 	case !due:
-		q.offers.settle(who, q.now)
+		q.offers.keep(who, "", q.now.Add(recalledFor))
 	}
 	return answered
 }

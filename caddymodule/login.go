@@ -239,6 +239,11 @@ func (run *running) teaching() *adminui.Teaching {
 	}
 }
 
+// note says who calls, for an audit entry whose rest is said where it is written.
+func (c *call) note() books.Entry {
+	return books.Entry{Who: c.by.Who, From: c.by.From, Via: c.by.Via}
+}
+
 // entryOf is a line of the activity about an application.
 func entryOf(by gate.By, app string) books.Entry {
 	return books.Entry{At: time.Now(), Who: by.Who, From: by.From, Via: by.Via, Application: app, Subject: app}

@@ -25,18 +25,20 @@ func closePadlock(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.state.gate.Flush(ctx); err != nil {
-		return nil, err
+	var first []string
+	if c.words["yes"] == "" || c.words["also"] != "" {
+		if err := c.state.gate.Flush(ctx); err != nil {
+			return nil, err
+		}
+		p, err := c.state.gate.Preview(ctx, app)
+		if err != nil {
+			return nil, err
+		}
+		if first, err = letInFirst(p, c.words["also"]); err != nil || c.words["yes"] == "" {
+			return closing{Preview: p}, err
+		}
 	}
-	p, err := c.state.gate.Preview(ctx, app)
-	if err != nil {
-		return nil, err
-	}
-	first, err := letInFirst(p, c.words["also"])
-	if err != nil || c.words["yes"] == "" {
-		return closing{Preview: p}, err
-	}
-	p, err = c.state.gate.Close(ctx, app, c.by, first...)
+	p, err := c.state.gate.Close(ctx, app, c.by, first...)
 	return closing{err == nil, p}, err
 }
 

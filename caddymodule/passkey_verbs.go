@@ -8,7 +8,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/passkey"
 )
 
@@ -84,7 +83,7 @@ func removeAdminPasskey(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	gone, err := c.console.RemovePasskey(ctx, email, id, books.Entry{Who: c.by.Who, From: c.by.From, Via: c.by.Via}, "")
+	gone, err := c.console.RemovePasskey(ctx, email, id, c.note(), "")
 	if errors.Is(err, passkey.ErrNone) {
 		return nil, badWords("%s has no passkey %q: list them with `caddy cadenas admin passkeys %s`", email, id, email)
 	}
@@ -106,7 +105,7 @@ func removeUserPasskey(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	for _, app := range list {
-		gone, err := c.biopass.RemoveKey(ctx, app, user, id, books.Entry{Who: c.by.Who, From: c.by.From, Via: c.by.Via})
+		gone, err := c.biopass.RemoveKey(ctx, app, user, id, c.note())
 		if !errors.Is(err, passkey.ErrNone) {
 			return keyAnswerOf(gone), err
 		}

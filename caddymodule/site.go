@@ -41,9 +41,10 @@ type site struct {
 	log     *slog.Logger
 	loose   looseOnce
 	habit   atomic.Pointer[habit]
-	offers  offers
+	// offers are those who have nothing to be offered for now.
+	offers recollection
 	// confirmations are those of `biopass always` where no login is watched.
-	confirmations confirmations
+	confirmations recollection
 	lock          gate.Lock
 }
 

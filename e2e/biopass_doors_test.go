@@ -50,20 +50,28 @@ func (b *Browser) named(user string) {
 	}))
 }
 
+// julieAndFatouAreKnown names both by header with the padlock open, closes it
+// behind them, and returns their browser.
+func julieAndFatouAreKnown(g *Gate) *Browser {
+	g.t.Helper()
+	desk := OpenBrowser(g.t, View{})
+	for _, user := range []string{"julie", "fatou"} {
+		desk.named(user)
+		desk.Open(g.Site.URL("/"))
+		desk.SeeText("Payroll of " + user)
+		Eventually(g.t, func() error { return whether(g.knows(user), user+" is not recorded") })
+	}
+	g.ClosePadlock()
+	return desk
+}
+
 // Where a header names people no sign-in is watched: enrolment stands before
 // their first page that is let in, and four words before what is new.
 func TestBiopassEnrolsWhomAHeaderNames(t *testing.T) {
 	t.Parallel()
 	owner, _ := twoTypists(t)
 	g := StartGate(t, &told{}, asksBiopass("factors_header X-Factors\n"))
-	desk := OpenBrowser(t, View{})
-	for _, user := range []string{"julie", "fatou"} {
-		desk.named(user)
-		desk.Open(g.Site.URL("/"))
-		desk.SeeText("Payroll of " + user)
-		Eventually(t, func() error { return whether(g.knows(user), user+" is not recorded") })
-	}
-	g.ClosePadlock()
+	desk := julieAndFatouAreKnown(g)
 
 	// "Not now" leads on, and holds.
 	desk.named("fatou")
@@ -115,16 +123,10 @@ func TestBiopassEnrolsWhomAHeaderNames(t *testing.T) {
 // With `biopass always` a header's people confirm on each device, and again
 // after a while: with prints by typing, after a no by an admin.
 func TestBiopassAlwaysWhereAHeaderNamesPeople(t *testing.T) {
+	t.Parallel()
 	owner, _ := twoTypists(t)
 	g := StartGate(t, &told{}, GateOptions{NoMail: true, Site: "biopass always every 8h\nfactors_header X-Factors\nunknown browser allow\nunknown device allow\nunknown combination allow\n"})
-	desk := OpenBrowser(t, View{})
-	for _, user := range []string{"julie", "fatou"} {
-		desk.named(user)
-		desk.Open(g.Site.URL("/"))
-		desk.SeeText("Payroll of " + user)
-		Eventually(t, func() error { return whether(g.knows(user), user+" is not recorded") })
-	}
-	g.ClosePadlock()
+	desk := julieAndFatouAreKnown(g)
 
 	desk.named("julie")
 	desk.Allow("403")

@@ -57,7 +57,7 @@ func (g *Gate) Preview(ctx context.Context, application string) (Preview, error)
 		return Preview{}, err
 	}
 	p := Preview{Application: application, First: lock.FirstClosed.IsZero()}
-	shared, err := g.books.Rules.For(ctx, application, "")
+	shared, err := g.books.Rules.Shared(ctx, application)
 	if err != nil {
 		return Preview{}, err
 	}
