@@ -108,7 +108,7 @@ func showColumns(v *visit) error {
 	}
 	page.Open = !closed
 	if page.Person = v.r.URL.Query().Get("person"); page.Person != "" {
-		u, err := v.Books.Users.Get(v.ctx(), page.Person)
+		u, err := v.people().user(page.Person)
 		if err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ func showConnections(v *visit) error {
 	}
 	page.NoGeo = noGeo(res.Rows)
 	if q.Person != "" {
-		u, err := v.Books.Users.Get(v.ctx(), q.Person)
+		u, err := v.people().user(q.Person)
 		if err != nil {
 			return err
 		}

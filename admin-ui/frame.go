@@ -170,11 +170,17 @@ type people struct {
 
 func (v *visit) people() *people { return &people{v: v, known: map[string]books.User{}} }
 
+// user is what is kept of a user, and no more than their identifier where the
+// admin may not know them: an address or a form can name anybody (threat L23).
 func (p *people) user(name string) (books.User, error) {
 	if u, ok := p.known[name]; ok {
 		return u, nil
 	}
-	u, err := p.v.Books.Users.Get(p.v.ctx(), name)
+	u := books.User{User: name}
+	ok, err := p.v.mayKnow(name)
+	if err == nil && ok {
+		u, err = p.v.Books.Users.Get(p.v.ctx(), name)
+	}
 	if err != nil {
 		return u, err
 	}

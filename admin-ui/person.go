@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
-	"github.com/cadenas-gateway/cadenas/approvals"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/lang"
@@ -97,15 +96,27 @@ func (v *visit) mayKnow(user string) (bool, error) {
 		if len(list) > 0 {
 			return true, nil
 		}
-		waiting, err := v.Approvals.Waiting(v.ctx(), app)
-		if err != nil {
-			return false, err
-		}
-		if slices.ContainsFunc(waiting, func(a approvals.AccessRequest) bool { return a.Person.User == user }) {
-			return true, nil
-		}
 	}
-	return false, nil
+	return v.asks(user)
+}
+
+// asks reports whether a user waits in one of the admin's applications; who
+// waits is read once a visit.
+func (v *visit) asks(user string) (bool, error) {
+	if v.whoAsks == nil {
+		asking := map[string]bool{}
+		for _, app := range v.applications() {
+			waiting, err := v.Approvals.Waiting(v.ctx(), app)
+			if err != nil {
+				return false, err
+			}
+			for _, ask := range waiting {
+				asking[ask.Person.User] = true
+			}
+		}
+		v.whoAsks = asking
+	}
+	return v.whoAsks[user], nil
 }
 
 // person returns the user a request names, where the admin may know them.

@@ -225,8 +225,20 @@ func (v *visit) namedPlaces(uses map[string]int) ([]namedPlace, error) {
 		p.RulesHref = "/rules?" + url.Values{"q": {p.Name}}.Encode()
 		list = append(list, p)
 	}
+	// A name for one person is shown to who may know that person (threat L23).
+	shown := func(user string) (bool, error) {
+		if user == "" {
+			return true, nil
+		}
+		return v.mayKnow(user)
+	}
 	if v.Networks != nil {
 		for _, n := range v.Networks() {
+			if ok, err := shown(n.User); err != nil {
+				return nil, err
+			} else if !ok {
+				continue
+			}
 			var prefixes []string
 			for _, p := range n.Prefixes {
 				prefixes = append(prefixes, p.String())
@@ -239,15 +251,11 @@ func (v *visit) namedPlaces(uses map[string]int) ([]namedPlace, error) {
 		return nil, err
 	}
 	for _, n := range kept {
-		if n.User != "" {
-			if ok, err := v.mayKnow(n.User); err != nil || !ok {
-				if err != nil {
-					return nil, err
-				}
-				continue
-			}
+		if ok, err := shown(n.User); err != nil {
+			return nil, err
+		} else if ok {
+			add(namedPlace{ID: n.ID, Name: n.Name, For: n.User, By: v.author(n.By)}, n.Prefixes)
 		}
-		add(namedPlace{ID: n.ID, Name: n.Name, For: n.User, By: v.author(n.By)}, n.Prefixes)
 	}
 	sortBy(list, func(p namedPlace) string { return strings.ToLower(p.Name) })
 	return list, nil
@@ -256,7 +264,11 @@ func (v *visit) namedPlaces(uses map[string]int) ([]namedPlace, error) {
 // rulesByPlace counts the rules that name each place, in their index.
 func (v *visit) rulesByPlace() (map[string]int, error) {
 	count := map[string]int{}
-	for _, app := range append(v.applications(), "") {
+	apps := v.applications()
+	if v.all() { // rules about all applications are nobody else's (threat L23)
+		apps = append(apps, "")
+	}
+	for _, app := range apps {
 		err := v.Books.Rules.Newest(v.ctx(), app, func(m books.Made) bool {
 			if m.Place != "" && !m.Ended(v.now) {
 				count[m.Place]++

@@ -292,7 +292,26 @@ func TestThreat_L23_AnAdminOfOneApplicationSeesNoOther(t *testing.T) {
 			payAsk = a.ID
 		}
 	}
+	h.put(h.books.Users.Put(books.User{User: secret.User, Name: "Solange Bellerose", Email: "sb@example.com"}, books.User{})...)
+	if err := h.books.Networks.Save(t.Context(), books.Network{ID: "n1", Name: "Solange's home", User: secret.User, Prefixes: []string{"198.51.100.0/24"}}, books.Entry{What: "place.name"}); err != nil {
+		t.Fatal(err)
+	}
 	b := h.signIn(fixture.Paul.Email)
+	// An address or a form can name anybody: it tells nothing of them.
+	named := "user=" + secret.User + "&whose=user&effect=refuse"
+	for _, path := range []string{
+		"/connections?person=" + secret.User, "/columns?person=" + secret.User, "/rules/new?" + named, "/connections?q=solange", "/people?q=solange",
+		"/columns?q=solange", "/rules?q=solange", "/activity?q=solange", "/devices?view=all&q=solange", "/places",
+		"/explain?app=register&user=" + secret.User, "/connections.csv?app=register&person=" + secret.User, "/connections.json?app=register&q=solange",
+	} {
+		if a := b.get(path); strings.Contains(a.body, "Bellerose") || strings.Contains(a.body, "sb@example.com") || strings.Contains(a.body, "Solange&#39;s home") {
+			t.Errorf("%s tells who somebody of another application is", path)
+		}
+	}
+	b.get("/rules/new")
+	if a := b.post("/rules/new", "effect", "refuse", "whose", "user", "user", secret.User, "application", "register"); a.StatusCode != http.StatusOK || strings.Contains(a.body, "Bellerose") {
+		t.Errorf("a rule that is tried tells who somebody of another application is: %d", a.StatusCode)
+	}
 	for _, path := range []string{
 		"/requests", "/connections", "/people", "/columns", "/rules", "/activity", "/activity.csv", "/activity.json", "/messages", "/more", "/account", "/rules/new", "/places",
 	} {
@@ -310,6 +329,9 @@ func TestThreat_L23_AnAdminOfOneApplicationSeesNoOther(t *testing.T) {
 		"/connections?app=pay", "/connections?app=regist", "/connections?app=REGISTER", "/connections?app=register/../pay", "/columns?app=pay",
 		"/padlock/pay/close", "/padlock/pay/open", "/padlock/%70ay/close", "/explain/pay/" + secret.ID, "/explain/register/" + secret.ID,
 		"/people/only.in.pay@lucioles.example", "/admins", "/admins/new", "/admins/marie@lucioles.example", "/settings", "/activity?app=pay", "/activity.csv?app=pay", "/rules?app=pay",
+		"/activity.json?app=pay", "/connections.csv?app=pay", "/connections.json?app=pay", "/explain?app=pay", "/teach/pay",
+		"/rules/edit?app=pay&rule=r-pay", "/rules/edit?app=&rule=r-all", "/rules/edit?app=register&rule=r-pay",
+		"/people/only.in.pay@lucioles.example/biopass.json",
 	} {
 		if a := b.get(path); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, a.StatusCode)
@@ -340,6 +362,17 @@ func TestThreat_L23_AnAdminOfOneApplicationSeesNoOther(t *testing.T) {
 		{"/rules/new", []string{"effect", "allow", "whose", "user", "user", "x", "application", "", "step", "make"}},
 		{"/admins/new", []string{"name", "Eve", "email", "eve@example.com"}},
 		{"/admins/marie@lucioles.example/remove", nil},
+		{"/people/only.in.pay@lucioles.example/pass", []string{"application", "register"}},
+		{"/people/fatou@lucioles.example/pass", []string{"application", "pay"}},
+		{"/people/fatou@lucioles.example/remove", nil},
+		{"/devices/pay-device/name", []string{"name", "x"}},
+		{"/devices/pay-device/allow", []string{"application", "register"}},
+		{"/devices/pay-device/forget", nil},
+		{"/rules/edit", []string{"app", "pay", "rule", "r-pay", "note", "x"}},
+		{"/places", []string{"name", "x", "prefix", "192.0.2.0/24"}},
+		{"/places/edit/n1", []string{"name", "x", "prefix", "192.0.2.0/24"}},
+		{"/teach/pay", nil},
+		{"/settings/backup", nil},
 	} {
 		if a := b.post(change.path, change.pairs...); a.StatusCode == http.StatusSeeOther || a.StatusCode == http.StatusOK {
 			t.Errorf("%s %v: %d", change.path, change.pairs, a.StatusCode)

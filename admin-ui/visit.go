@@ -31,6 +31,8 @@ type visit struct {
 	desk *gate.By
 	// explainer gives the verdicts of the page, see judge.
 	explainer *gate.Explainer
+	// whoAsks are the users who wait, once they were asked for, see asks.
+	whoAsks map[string]bool
 }
 
 // handler answers one visit. What it returns as an error becomes a page: see
