@@ -1,8 +1,10 @@
 package adminui
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"io"
 	"strconv"
 	"time"
 
@@ -136,12 +138,31 @@ func exportConnectionsJSON(v *visit) error {
 // saveBackup streams a backup of the store, without its keys, and says in the
 // audit who took it: it holds what everybody did.
 func saveBackup(v *visit) error {
-	by := v.by()
-	err := v.Books.Audit.Append(v.ctx(), books.Entry{At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: "backup"})
-	if err != nil {
+	desk := v.Desk(v.by())
+	if err := desk.beginBackup(v.ctx()); err != nil {
 		return err
 	}
 	v.download("application/octet-stream", "cadenas-"+v.now.UTC().Format("2006-01-02")+".backup")
-	_, err = books.Backup(v.ctx(), v.Books.Store, v.w, v.now)
-	return v.endExport(err)
+	return v.endExport(desk.writeBackup(v.ctx(), v.w))
+}
+
+// Backup writes a backup of the store, without its keys, and says in the audit
+// who took it. What was seen a moment ago is in it.
+func (d Desk) Backup(ctx context.Context, w io.Writer) error {
+	if err := d.beginBackup(ctx); err != nil {
+		return err
+	}
+	return d.writeBackup(ctx, w)
+}
+
+func (d Desk) beginBackup(ctx context.Context) error {
+	if err := d.c.Gate.Flush(ctx); err != nil {
+		return err
+	}
+	return d.c.Books.Audit.Append(ctx, books.Entry{At: d.c.Clock(), Who: d.by.Who, From: d.by.From, Via: d.by.Via, What: "backup"})
+}
+
+func (d Desk) writeBackup(ctx context.Context, w io.Writer) error {
+	_, err := books.Backup(ctx, d.c.Books.Store, w, d.c.Clock())
+	return err
 }

@@ -1,6 +1,7 @@
 package adminui
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -151,8 +152,7 @@ func (v *visit) countKinds() (map[string]int, error) {
 	return holds.Kinds, err
 }
 
-// restoreBackup puts back the backup that was looked at, and says in the audit
-// who did it: after it, for what was there before is gone.
+// restoreBackup puts back the backup that was looked at.
 func restoreBackup(v *visit) error {
 	w, ok := v.restores.take(v.session.ID)
 	if !ok {
@@ -164,17 +164,25 @@ func restoreBackup(v *visit) error {
 		return fmt.Errorf("opening the backup that was looked at: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	n, err := books.Restore(v.ctx(), v.Books.Store, file)
-	if err != nil {
-		return err
-	}
-	by := v.by()
-	err = v.Books.Audit.Append(v.ctx(), books.Entry{
-		At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: "restore",
-		Detail: map[string]string{"records": strconv.Itoa(n), "made": w.holds.Made.UTC().Format(time.RFC3339)},
-	})
-	if err != nil {
+	if _, err := v.Desk(v.by()).Restore(v.ctx(), file, w.holds.Made); err != nil {
 		return err
 	}
 	return v.seeOther("/settings?done=restored")
+}
+
+// Restore puts a backup back, and says in the audit who did it: after it, for
+// what was there before is gone. Made is when the backup was made, zero where
+// nobody looked. It returns how many records it holds.
+func (d Desk) Restore(ctx context.Context, from io.Reader, made time.Time) (int, error) {
+	n, err := books.Restore(ctx, d.c.Books.Store, from)
+	if err != nil {
+		return 0, err
+	}
+	e := books.Entry{
+		At: d.c.Clock(), Who: d.by.Who, From: d.by.From, Via: d.by.Via, What: "restore", Detail: map[string]string{"records": strconv.Itoa(n)},
+	}
+	if !made.IsZero() {
+		e.Detail["made"] = made.UTC().Format(time.RFC3339)
+	}
+	return n, d.c.Books.Audit.Append(ctx, e)
 }

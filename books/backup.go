@@ -132,6 +132,7 @@ func Restore(ctx context.Context, st store.Store, r io.Reader) (int, error) {
 			q.After = entries[len(entries)-1].Key
 		}
 	}
+	ctx = context.WithValue(ctx, restoring{}, true)
 	for p, writes := range byPartition {
 		for len(writes) > 0 {
 			n := min(len(writes), 1000)

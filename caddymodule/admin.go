@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +101,7 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
 	}
-	c := &call{running: run, w: w, body: r.Body, words: map[string]string{}, by: gate.By{Who: "command line", From: "local", Via: approvals.ViaCommand}}
+	c := &call{running: run, w: w, body: r.Body, words: map[string]string{}, by: gate.By{Who: "command line", From: calledFrom(r), Via: approvals.ViaCommand}}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&c.words); err != nil {
 			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("reading the words: %w", err)}
@@ -117,7 +118,7 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return c.fail(err)
 	}
-	if !looks[verb] {
+	if unkept[verb] {
 		app.log.Info("done by command line", "verb", verb, "application", c.words["app"], "subject", c.subject(), "by", c.by.Who)
 	}
 	if answer == nil {
@@ -127,11 +128,19 @@ func (AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(answer)
 }
 
-// looks are the verbs that change nothing; what the others did is logged.
-var looks = map[string]bool{
-	"applications": true, "requests": true, "connections": true, "rules": true, "padlock": true, "user": true, "users": true, "explain": true, "admin-passkeys": true,
-	"activity": true, "export": true, "notify": true, "biopass": true, "admins": true, "admins-sessions": true, "devices": true, "places": true,
+// calledFrom is where a call came from: Caddy's admin endpoint can be made to
+// listen beyond this machine.
+func calledFrom(r *http.Request) string {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || at.Addr().Unmap().IsLoopback() {
+		return "local" // a Unix socket has no address
+	}
+	return at.Addr().Unmap().String()
 }
+
+// unkept are the verbs that do something which the activity does not keep; what
+// it keeps is logged as it is written (see state.wrote).
+var unkept = map[string]bool{"notify-test": true, "login-teach": true, "login-again": true, "login-try": true, "login-stop": true}
 
 // subject is what a call is about, as its words name it.
 func (c *call) subject() string {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,9 +35,11 @@ type state struct {
 	ring   atomic.Pointer[seal.Ring]
 	wrap   *seal.Ring
 	marks  marks
+	// log is that of the newest configuration.
+	log atomic.Pointer[slog.Logger]
 
 	cancel context.CancelFunc
-	done   sync.WaitGroup
+	work   sync.WaitGroup
 }
 
 // acquire opens the store of an app, or joins the one that is open.
@@ -47,7 +50,9 @@ func acquire(ctx context.Context, a *App) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.(*state), nil
+	s := v.(*state)
+	s.log.Store(a.log)
+	return s, nil
 }
 
 func newState(ctx context.Context, a *App) (*state, error) {
@@ -55,8 +60,10 @@ func newState(ctx context.Context, a *App) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	st = store.Heed(st)
-	s := &state{key: a.store.Key(), store: st, books: books.New(st)}
+	s := &state{key: a.store.Key()}
+	s.log.Store(a.log)
+	st = store.Heed(st, s.wrote)
+	s.store, s.books = st, books.New(st)
 	if a.wrap != "" {
 		sum := sha256.Sum256([]byte(a.wrap))
 		if s.wrap, err = seal.NewRing(map[byte][]byte{0: sum[:]}, 0); err != nil {
@@ -79,13 +86,13 @@ func newState(ctx context.Context, a *App) (*state, error) {
 	s.reader = &fingerprint.Reader{Jar: &fingerprint.Jar{Keys: s.keys}, Agents: fingerprint.NewAgents(), Ledger: s.newLedger()}
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.done.Go(func() {
+	s.work.Go(func() {
 		if err := s.gate.Run(background); err != nil && background.Err() == nil {
 			a.log.Error("the gate no longer hears of changes", "error", err)
 		}
 	})
-	s.done.Go(func() { s.follow(background, a) })
-	s.done.Go(func() { s.marks.run(background, s.books, a.log) })
+	s.work.Go(func() { s.follow(background, a) })
+	s.work.Go(func() { s.marks.run(background, s.books, a.log) })
 	return s, nil
 }
 
@@ -158,7 +165,7 @@ func (s *state) release() error {
 // Destruct writes what was seen and closes the store.
 func (s *state) Destruct() error {
 	s.cancel()
-	s.done.Wait()
+	s.work.Wait()
 	if err := s.store.Close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}

@@ -18,18 +18,14 @@ func rotateKeys(ctx context.Context, c *call) (any, error) {
 }
 
 func backup(ctx context.Context, c *call) (any, error) {
-	if err := c.state.gate.Flush(ctx); err != nil {
-		return nil, err
-	}
 	c.w.Header().Set("Content-Type", "application/octet-stream")
-	_, err := books.Backup(ctx, c.state.store, c.w, time.Now())
-	return nil, err
+	return nil, c.desk().Backup(ctx, c.w)
 }
 
 func restore(ctx context.Context, c *call) (any, error) {
-	n, err := books.Restore(ctx, c.state.store, http.MaxBytesReader(c.w, readCloser{c.body}, 4<<30))
+	n, err := c.desk().Restore(ctx, http.MaxBytesReader(c.w, readCloser{c.body}, 4<<30), time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"records": n}, c.state.books.Audit.Append(ctx, c.entry(time.Now(), "restore", "", "", nil))
+	return map[string]any{"records": n}, nil
 }

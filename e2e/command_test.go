@@ -63,13 +63,13 @@ func TestTheCommandLineSaysWhatItDidAndWhatWasWrong(t *testing.T) {
 	}
 
 	// What was changed is in the log, and a mistake is no error of Caddy's.
-	for _, verb := range []string{"padlock-close", "user-treat", "refuse"} {
-		g.Log.Await(t, verb, func(e Entry) bool {
-			return e.Message() == "done by command line" && e.Field("verb") == verb && e.Level() == "info"
+	for _, what := range []string{"padlock.close", "user.full-access", "refuse"} {
+		g.Log.Await(t, what, func(e Entry) bool {
+			return e.Message() == "entered in the activity" && e.Field("what") == what && e.Field("via") == "cli" && e.Field("by") == "command line" && e.Level() == "info"
 		})
 	}
 	for _, e := range g.Log.Entries() {
-		if e.Level() == "error" || e.Message() == "done by command line" && e.Field("verb") == "requests" {
+		if e.Level() == "error" || e.Message() == "done by command line" {
 			t.Errorf("%v", e)
 		}
 	}

@@ -9,8 +9,10 @@ import (
 
 // Heed is a store that remembers whether it can be written: people are told,
 // and not only whoever's write it was. It does what st does besides (Remote).
-func Heed(st Store) Store {
-	h := &heeded{Store: st}
+// Where done is not nil, it is told of the writes of each batch that was
+// carried out here, before Apply returns and with its context.
+func Heed(st Store, done func(ctx context.Context, writes []Write)) Store {
+	h := &heeded{Store: st, done: done}
 	if far, ok := st.(Remote); ok {
 		return &heededRemote{heeded: h, Remote: far}
 	}
@@ -28,6 +30,7 @@ type Troubled interface {
 
 type heeded struct {
 	Store
+	done    func(ctx context.Context, writes []Write)
 	trouble atomic.Pointer[trouble]
 }
 
@@ -48,6 +51,9 @@ func (h *heeded) Apply(ctx context.Context, b Batch) error {
 	case err == nil:
 		if len(b.Writes) > 0 && h.trouble.Load() != nil {
 			h.trouble.Store(nil)
+		}
+		if h.done != nil {
+			h.done(ctx, b.Writes)
 		}
 	case ctx.Err() != nil: // whoever wrote went away
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrPartition), errors.Is(err, ErrTooLarge), errors.Is(err, ErrTTL), errors.Is(err, ErrClosed):

@@ -28,7 +28,7 @@ func (fullFar) Heard() time.Time { return time.Unix(1, 0) }
 
 func TestAStoreThatCannotBeWrittenIsHeeded(t *testing.T) {
 	under := &full{Store: memory.New()}
-	st := store.Heed(under)
+	st := store.Heed(under, nil)
 	heed, ok := st.(store.Troubled)
 	if !ok {
 		t.Fatal("it tells nothing")
@@ -67,7 +67,7 @@ func TestAStoreThatCannotBeWrittenIsHeeded(t *testing.T) {
 	if _, far := st.(store.Remote); far {
 		t.Error("a store here can lose sight of its server")
 	}
-	if far, ok := store.Heed(fullFar{under}).(store.Remote); !ok || far.Heard() != time.Unix(1, 0) {
+	if far, ok := store.Heed(fullFar{under}, nil).(store.Remote); !ok || far.Heard() != time.Unix(1, 0) {
 		t.Error("what Remote says is lost")
 	}
 	if err := st.Close(); err != nil {

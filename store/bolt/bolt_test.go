@@ -177,7 +177,7 @@ func TestAStoreSaysHowMuchItHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	size, ok, err := store.SizeOf(t.Context(), store.Heed(st))
+	size, ok, err := store.SizeOf(t.Context(), store.Heed(st, nil))
 	if err != nil || !ok || size.Bytes <= 0 || size.Bytes > info.Size() || size.Free > size.Bytes {
 		t.Errorf("%+v, %v, %v; the file has %d", size, ok, err, info.Size())
 	}

@@ -149,7 +149,7 @@ func TestDangerousSettingsAreSaid(t *testing.T) {
 
 func TestAStoreSaysHowMuchItHolds(t *testing.T) {
 	t.Parallel()
-	st := store.Heed(open(t, redis.Options{}, start(t).url()))
+	st := store.Heed(open(t, redis.Options{}, start(t).url()), nil)
 	if err := st.Apply(t.Context(), store.Batch{Writes: []store.Write{{Key: "app/a", Value: []byte("v")}}}); err != nil {
 		t.Fatal(err)
 	}
