@@ -66,7 +66,7 @@ type movedView struct {
 func (v *visit) ruleTabs(current string) []tab {
 	return []tab{
 		{v.say.Text("rules.tab.columns"), "/columns", current == "columns"},
-		{v.say.Text("rules.tab.sentences"), "/rules", current == "rules"},
+		{v.say.Text("rules.tab.sentences"), "/rules", current == "sentences"},
 	}
 }
 

@@ -103,8 +103,9 @@ type SettingLine struct {
 	Count  int
 	// Store marks the line that names the store: its size follows.
 	Store bool
-	// Bad marks what wants a look: an error, an old file.
-	Bad bool
+	// Bad says what is wrong with it, as a message key or as it is; empty where
+	// nothing is.
+	Bad string
 }
 
 // Console serves the console's host. Its methods may be called by several

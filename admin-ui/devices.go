@@ -135,7 +135,7 @@ func showDevices(v *visit) error {
 			if err != nil {
 				return err
 			}
-			who = append(who, lang.Inert(v.called(u), 60))
+			who = append(who, lang.Inert(v.called(u), 120))
 		}
 		line.People = v.say.List(who)
 		if more := len(d.users) - len(who); more > 0 {

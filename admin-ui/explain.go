@@ -66,7 +66,7 @@ func showExplanation(v *visit) error {
 	}
 	page := explainPage{
 		frame: f, Who: lang.Inert(v.called(u), 120), Href: personHref(c.User), Application: v.name(app), App: app, ID: c.ID,
-		Standing: v.standing(verdict, true), Seen: v.when(c.Last), First: v.when(c.First), Count: int(min(c.Count, 1<<30)), //nolint:gosec // bounded
+		Standing: v.standing(verdict, true), Seen: v.moment(c.Last), First: v.moment(c.First), Count: int(min(c.Count, 1<<30)), //nolint:gosec // bounded
 		Open: verdict.Step == access.StepPadlock, Line: verdict.Reason(),
 		BrowserFull: v.say.Browser(c.Browser.Family, c.Browser.Platform) + " " + lang.Inert(c.Browser.Version, 20),
 	}

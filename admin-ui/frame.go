@@ -212,6 +212,14 @@ func (v *visit) when(t time.Time) string {
 	return capital(v.say.When(t, v.now))
 }
 
+// moment is when inside a sentence.
+func (v *visit) moment(t time.Time) string {
+	if age := v.now.Sub(t); age >= 0 && age < time.Hour {
+		return v.say.Ago(age)
+	}
+	return v.say.When(t, v.now)
+}
+
 // capital makes the first letter of what stands alone a capital, where it is a
 // plain letter.
 func capital(s string) string {

@@ -252,7 +252,7 @@ func (p *personPage) connections(v *visit, u books.User) error {
 		}
 	}
 	if !first.IsZero() {
-		p.First, p.Last = v.say.When(first, v.now), v.when(last)
+		p.First, p.Last = v.moment(first), v.moment(last)
 	}
 	for _, x := range places {
 		p.Places = append(p.Places, *x)

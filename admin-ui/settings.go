@@ -18,7 +18,8 @@ type settingsPage struct {
 
 // channelLine is one way by which messages go out, and how it fares.
 type channelLine struct {
-	ID, Name string
+	// Way is the name inside a sentence.
+	ID, Name, Way string
 	// Error is what last went wrong, in the channel's words; Ill says that
 	// nothing was sent since.
 	Error string
@@ -40,6 +41,9 @@ func showSettings(v *visit) error {
 			for _, line := range g.Lines {
 				line.Name = v.word(line.Name)
 				line.Value = v.settingValue(line)
+				if line.Bad != "" {
+					line.Bad = v.word(line.Bad)
+				}
 				group.Lines = append(group.Lines, line)
 				if line.Store {
 					group.Lines = append(group.Lines, v.storeSize()...)
@@ -83,7 +87,7 @@ func (v *visit) channelLines() ([]channelLine, error) {
 	mine := v.Approvals.Channels(v.admin)
 	var list []channelLine
 	for _, name := range v.Approvals.ChannelNames() {
-		line := channelLine{ID: name, Name: v.channelName(name), Test: slices.Contains(mine, name), State: v.say.Text("settings.channel.well")}
+		line := channelLine{ID: name, Name: capital(v.channelName(name)), Way: v.channelName(name), Test: slices.Contains(mine, name), State: v.say.Text("settings.channel.well")}
 		if a, ok := ailing[name]; ok {
 			line.Error, line.Ill = lang.Inert(a.Error, 300), a.Over.IsZero()
 			if line.State = v.say.Text("settings.channel.ill", "when", v.say.When(a.At, v.now)); !line.Ill {

@@ -77,7 +77,14 @@ func showLogins(v *visit) error {
 	page := loginsPage{frame: f}
 	for _, app := range v.applications() {
 		known := v.Teaching.Login(app)
-		page.Logins = append(page.Logins, loginLine{Name: v.name(app), Href: "/teach/" + pathPart(app), How: v.howKnown(known), Cannot: known.Cannot != ""})
+		line := loginLine{Name: v.name(app), Href: "/teach/" + pathPart(app), Icon: "check", How: v.howKnown(known), Cannot: known.Cannot != ""}
+		switch {
+		case line.Cannot:
+			line.Icon = "key"
+		case known.By == "device":
+			line.Icon = "device-other"
+		}
+		page.Logins = append(page.Logins, line)
 	}
 	return v.show(http.StatusOK, "logins", page)
 }

@@ -19,6 +19,8 @@ type loginsPage struct {
 
 type loginLine struct {
 	Name, Href, How string
+	// Icon is a check only where the person behind a sign-in is known.
+	Icon string
 	// Cannot says that the padlock cannot be closed for want of it.
 	Cannot bool
 }

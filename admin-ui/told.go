@@ -35,7 +35,7 @@ type toldStep struct {
 
 func (v *visit) channelName(name string) string {
 	if key := "messages.channel." + name; v.say.Has(key) {
-		return capital(v.say.Text(key))
+		return v.say.Text(key)
 	}
 	return lang.Inert(name, 60)
 }
@@ -66,7 +66,7 @@ func (v *visit) toldOf(a books.Admin) told {
 			Wait:    selector{ID: "wait-" + number, Name: "wait", Label: v.say.Text("told.wait", "number", i+1)},
 		}
 		for _, name := range all {
-			step.Channel.Choices = append(step.Channel.Choices, choice{name, v.channelName(name), name == chosen.Name})
+			step.Channel.Choices = append(step.Channel.Choices, choice{name, capital(v.channelName(name)), name == chosen.Name})
 		}
 		minutes := int(chosen.Wait / time.Minute)
 		waits := slices.Clone(toldWaits)

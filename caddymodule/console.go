@@ -265,7 +265,11 @@ func (run *running) settings() []adminui.SettingGroup {
 	}}
 	where := adminui.SettingGroup{Title: "settings.places"}
 	for _, src := range a.places.Sources() {
-		where.Lines = append(where.Lines, adminui.SettingLine{Name: "settings.geo_file", Value: src.String(), Bad: src.Age(time.Now()) > oldGeoFile})
+		line := adminui.SettingLine{Name: "settings.geo_file", Value: src.String()}
+		if src.Age(time.Now()) > oldGeoFile {
+			line.Bad = "settings.geo_file.old"
+		}
+		where.Lines = append(where.Lines, line)
 	}
 	if len(a.places.Sources()) == 0 {
 		where.Lines = append(where.Lines, adminui.SettingLine{Name: "grid.no_geo"})

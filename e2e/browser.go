@@ -85,6 +85,9 @@ func (b *Browser) Tab() *Browser {
 	return &Browser{b.t, b.view, ctx, b.problems}
 }
 
+// In is the same tab for a subtest: what fails there fails that.
+func (b *Browser) In(t testing.TB) *Browser { return &Browser{t, b.view, b.ctx, b.problems} }
+
 // Allow takes complaints out of those that fail the test, by a pattern: a
 // script's fetch that is refused is an error on the console.
 func (b *Browser) Allow(pattern string) {

@@ -12,7 +12,9 @@ if (form) {
       const all = boxes(side), n = all.filter((b) => b.checked).length;
       form.querySelector(`[data-sel=${side}]`).textContent = n ? ` ${n}` : "";
       mover(other[side]).disabled = n === 0;
+      form.querySelector(`[value=all-${other[side]}]`).disabled = all.length === 0;
       const every = form.querySelector(`[data-all=${side}]`);
+      every.disabled = all.length === 0;
       every.checked = n > 0 && n === all.length;
       every.indeterminate = n > 0 && n < all.length;
       const tab = document.querySelector(`[data-n=${side}]`), shown = document.getElementById(`n-${side}`);

@@ -125,41 +125,61 @@ func stocks() []stock {
 	return list
 }
 
+// TestEveryRoomInEveryView has a subtest for each house, view and room, so that
+// one can be looked at alone:
+//
+//	E2E_SHOTS=/tmp/shots CONSOLE_VIEWS=all go test ./e2e/consoleview -run 'EveryRoom/^100000$/tablet/^places'
 func TestEveryRoomInEveryView(t *testing.T) {
 	t.Parallel()
 	for _, o := range stocks() {
-		s, address := serve(t, o.options)
-		views := look()
-		if !everything() {
-			views = views[:o.views]
-		}
-		for i, view := range views {
-			b := e2e.OpenBrowser(t, view)
-			b.Allow(`404|no/such/page`)
-			b.Open(address + "/sign-in")
+		t.Run(o.name, func(t *testing.T) {
+			views := look()
+			if !everything() {
+				views = views[:o.views]
+			}
+			s, address := serve(t, o.options)
+			for i, view := range views {
+				t.Run(view.Name(), func(t *testing.T) { s.tour(t, address, o, view) })
+				if o.connections >= 20 { // its padlock was opened, which let in all who waited
+					s.refill(t, o, i)
+				}
+			}
+		})
+	}
+}
+
+// tour goes through the rooms in one view.
+func (s *stand) tour(t *testing.T, address string, o stock, view e2e.View) {
+	b := e2e.OpenBrowser(t, view)
+	b.Allow(`404|no/such/page`)
+	b.Open(address + "/sign-in")
+	b.Fits()
+	picture(b, o.name+"-sign-in")
+	b.Axe("sign-in")
+	signIn(t, s, b, fixture.Marie.Email)
+	for _, room := range rooms {
+		t.Run(room.name, func(t *testing.T) {
+			b := b.In(t)
+			path := s.path(t, room.name, room.path, o)
+			if path == "" {
+				return // there is none of these yet
+			}
+			b.Open(address + path)
 			b.Fits()
-			picture(b, o.name+"-sign-in")
-			b.Axe("sign-in")
-			signIn(t, s, b, fixture.Marie.Email)
-			for _, room := range rooms {
-				path := s.path(t, room.name, room.path, o)
-				if path == "" {
-					continue // there is none of these yet
-				}
-				b.Open(address + path)
-				b.Fits()
-				picture(b, fmt.Sprintf("%s-%s", o.name, room.name))
-				b.Axe(o.name + " " + room.name)
-			}
-			if o.connections >= 20 { // its padlock was opened, which let in all who waited
-				if _, err := s.gate.Close(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := fixture.AskFrom(context.Background(), s.asks, 60*(i+1), o.requests); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
+			picture(b, fmt.Sprintf("%s-%s", o.name, room.name))
+			b.Axe(o.name + " " + room.name)
+		})
+	}
+}
+
+// refill closes the padlock that a tour opened, and has others ask.
+func (s *stand) refill(t *testing.T, o stock, tours int) {
+	t.Helper()
+	if _, err := s.gate.Close(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fixture.AskFrom(context.Background(), s.asks, 60*(tours+1), o.requests); err != nil {
+		t.Fatal(err)
 	}
 }
 
