@@ -247,7 +247,8 @@ func moveConnections(v *visit) error {
 		return err
 	}
 	if len(list) == 0 {
-		return v.seeOther(columnsAddress(app, person) + query(columnsAddress(app, person)) + "done=move.nothing")
+		back := v.backTo(columnsAddress(app, person))
+		return v.seeOther(back + query(back) + "done=move.nothing")
 	}
 	if len(list) > moveAsk && v.r.PostFormValue("sure") == "" {
 		return v.askMove(app, person, to, all, list)
@@ -256,10 +257,7 @@ func moveConnections(v *visit) error {
 	if err != nil {
 		return err
 	}
-	back := local(v.r.PostFormValue("back"))
-	if back == "" {
-		back = columnsAddress(app, person)
-	}
+	back := v.backTo(columnsAddress(app, person))
 	return v.seeOther(back + query(back) + "moved=" + url.QueryEscape(id))
 }
 
@@ -295,7 +293,7 @@ func (v *visit) askMove(app, person, to string, all bool, list []books.Connectio
 	}
 	page := movePage{
 		frame: f, To: to, Application: app, Name: v.name(app), Person: person, Count: len(list), All: all,
-		Back: columnsAddress(app, person), More: max(len(list)-columnRows, 0),
+		Back: v.backTo(columnsAddress(app, person)), More: max(len(list)-columnRows, 0),
 	}
 	closed, err := v.Gate.Closed(v.ctx(), app)
 	if err != nil {
@@ -316,22 +314,6 @@ func (v *visit) askMove(app, person, to string, all bool, list []books.Connectio
 	}
 	return v.show(http.StatusOK, "move", page)
 }
-
-// undo is what can be taken back, as the store keeps it for a minute.
-type undo struct {
-	Email   string
-	To      string
-	Moves   []undoMove
-	Skipped map[string]int
-	Ends    time.Time
-}
-
-type undoMove struct {
-	User string
-	Move gate.Move
-}
-
-func undoKey(app, id string) string { return books.Key(app, "console-undo", id) }
 
 // move carries the moves out, one connection after the other, and keeps how to
 // take them back. What cannot be moved is counted and said.
@@ -371,58 +353,4 @@ func (v *visit) move(app, to string, list []books.Connection) (string, error) {
 		{Key: undoKey(app, id), Value: books.Encode(u), TTL: undoLife},
 	}})
 	return id, err
-}
-
-// moved reads what was just moved, for the page that follows.
-func (v *visit) moved(app, id string) (*movedView, error) {
-	if id == "" {
-		return nil, nil
-	}
-	u, err := books.Get[undo](v.ctx(), v.Books.Store, undoKey(app, id))
-	if isNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	m := &movedView{Text: v.say.Text("moved."+u.To, "count", len(u.Moves))}
-	for _, why := range []string{"inexact", "always", "locked", "own"} {
-		if n := u.Skipped[why]; n > 0 {
-			m.Skipped = append(m.Skipped, v.say.Text("moved.skipped."+why, "count", n))
-		}
-	}
-	if len(u.Moves) > 0 && u.Email == v.by().Who && v.now.Before(u.Ends) {
-		m.Undo = id
-	}
-	return m, nil
-}
-
-// undoMoves takes the last move back.
-func undoMoves(v *visit) error {
-	app, err := v.application(v.r.PostFormValue("app"))
-	if err != nil {
-		return err
-	}
-	id := v.r.PostFormValue("undo")
-	back := local(v.r.PostFormValue("back"))
-	if back == "" {
-		back = columnsAddress(app, "")
-	}
-	u, err := books.Get[undo](v.ctx(), v.Books.Store, undoKey(app, id))
-	if isNotFound(err) || (err == nil && (u.Email != v.by().Who || !v.now.Before(u.Ends))) {
-		return v.seeOther(back + query(back) + "done=undo.late")
-	}
-	if err != nil {
-		return err
-	}
-	for _, m := range u.Moves {
-		if err := v.Gate.TakeBack(v.ctx(), m.Move, m.User, v.by()); err != nil {
-			return err
-		}
-	}
-	err = v.Books.Store.Apply(v.ctx(), store.Batch{Writes: []store.Write{{Key: undoKey(app, id)}}})
-	if err != nil {
-		return err
-	}
-	return v.seeOther(back + query(back) + "done=undo.done")
 }

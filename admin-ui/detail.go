@@ -16,7 +16,7 @@ type detail struct{ Name, Value string }
 
 // detailOrder is the order in which details are read; others follow by name.
 var detailOrder = []string{
-	"effect", "width", "until", "because", "number", "sure", "own", "channel", "reply", "user", "group", "kind", "device", "place", "browser",
+	"effect", "width", "until", "until_before", "note", "because", "number", "sure", "own", "channel", "reply", "user", "group", "kind", "device", "place", "browser",
 	"before", "name", "prefixes", "applications",
 }
 
@@ -68,8 +68,10 @@ func (v *visit) detail(name, value string, names *people, devices *deviceNames) 
 		if key := "detail." + name + "." + value; v.say.Has(key) {
 			d.Value = v.say.Text(key)
 		}
-	case "until", "made":
-		if t, err := time.Parse(time.RFC3339, value); err == nil {
+	case "until", "until_before", "made":
+		if value == "never" {
+			d.Value = v.say.Text("detail.until.never")
+		} else if t, err := time.Parse(time.RFC3339, value); err == nil {
 			d.Value = v.say.When(t, v.now)
 		}
 	case "channel":

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/places"
-	"github.com/cadenas-gateway/cadenas/store"
 )
 
 // The widest networks that can be given a name: wider ones are half the world,
@@ -136,16 +136,16 @@ func (v *visit) savePlace(form placesPage, n books.Network, name string, prefixe
 	if other.ID != "" {
 		gone := entry
 		gone.What, gone.Detail = "place.merge", map[string]string{"prefixes": strings.Join(other.Prefixes, " ")}
-		if err := v.Books.Networks.Remove(v.ctx(), other.ID, gone); err != nil {
-			return err
-		}
 		done = "place.merged"
+		err = v.Books.Networks.Merge(v.ctx(), n, other.ID, entry, gone)
+	} else {
+		err = v.Books.Networks.Save(v.ctx(), n, entry)
 	}
-	if err := v.Books.Networks.Save(v.ctx(), n, entry); err != nil {
+	if err != nil {
 		return err
 	}
 	if before != "" && before != name {
-		if err := v.renameInRules(before, name); err != nil {
+		if err := v.renameInRules(before, name, n.User); err != nil {
 			return err
 		}
 	}
@@ -186,24 +186,25 @@ func parsed(prefixes []string) []netip.Prefix {
 }
 
 // renameInRules lets the rules about a place follow its new name, application
-// by application.
-func (v *visit) renameInRules(before, name string) error {
+// by application. User is whose place alone it is, "" for everybody's. A rule
+// stays where a network that its people may come from is still called as before:
+// somebody else's home, or an office that the configuration names.
+func (v *visit) renameInRules(before, name, user string) error {
+	all, err := v.networks()
+	if err != nil {
+		return err
+	}
+	about := func(r access.Rule, user string) bool { return user == "" || r.User == "" || r.User == user }
 	for _, app := range append(v.Gate.Applications(), "") {
-		rules, err := v.Books.Rules.All(v.ctx(), app)
-		if err != nil {
-			return err
-		}
-		var writes []store.Write
-		for _, r := range rules {
-			if r.Place.Name == before {
-				r.Place.Name = name
-				writes = append(writes, v.Books.Rules.Put(r)...)
+		err := v.Books.Rules.Change(v.ctx(), app, func(r *access.Rule) bool {
+			still := func(n places.Network) bool { return n.Name == before && about(*r, n.User) }
+			if r.Place.Name != before || !about(*r, user) || slices.ContainsFunc(all, still) {
+				return false
 			}
-		}
-		if len(writes) == 0 {
-			continue
-		}
-		if err := v.Books.Store.Apply(v.ctx(), store.Batch{Writes: writes}); err != nil {
+			r.Place.Name = name
+			return true
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -101,6 +101,48 @@ func TestAPlaceIsRenamedWithItsRulesAndMergedWithAnother(t *testing.T) {
 	}
 }
 
+func TestARuleStaysWithTheHomeThatItIsAbout(t *testing.T) {
+	h := build(t, fixture.Marie)
+	b := h.signIn(fixture.Marie.Email)
+	b.get("/places")
+	b.post("/places", "name", "Home", "prefix", "203.0.113.0/24", "user", "julie")
+	b.post("/places", "name", "Home", "prefix", "198.51.100.0/24", "user", "samuel")
+	rules := map[string]string{}
+	for _, user := range []string{"julie", "samuel", ""} {
+		r, err := h.gate.AddRule(t.Context(), access.Rule{Application: "register", User: user, Place: access.PlaceKey{Name: "Home"}, Effect: access.Allow}, gate.By{Who: fixture.Marie.Email})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules[user] = r.ID
+	}
+	rename := func(user, name string) {
+		t.Helper()
+		list, err := h.books.Networks.All(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range list {
+			if n.User == user {
+				if a := b.post("/places/edit/"+n.ID, "name", name, "prefix", n.Prefixes[0]); a.StatusCode != http.StatusSeeOther {
+					t.Fatalf("renaming: %d %s", a.StatusCode, a.body)
+				}
+			}
+		}
+	}
+	about := func(want map[string]string) {
+		t.Helper()
+		for user, place := range want {
+			if r, err := h.books.Rules.Find(t.Context(), "register", rules[user]); err != nil || r.Place.Name != place {
+				t.Errorf("the rule of %q is about %q, not %q: %v", user, r.Place.Name, place, err)
+			}
+		}
+	}
+	rename("julie", "Flat")
+	about(map[string]string{"julie": "Flat", "samuel": "Home", "": "Home"})
+	rename("samuel", "House") // nothing is called Home any more
+	about(map[string]string{"julie": "Flat", "samuel": "House", "": "House"})
+}
+
 func TestADotOnTheMapLeadsToItsPeople(t *testing.T) {
 	h := build(t, fixture.Marie)
 	h.connection("one", func(c *books.Connection) {

@@ -123,7 +123,30 @@ func TestARuleGetsAnotherEnd(t *testing.T) {
 	if h.answer(julie) != access.LetIn {
 		t.Error("the rule no longer holds")
 	}
+	if a := b.get("/activity"); !strings.Contains(a.body, "The end before") || !strings.Contains(a.body, "no end") || !strings.Contains(a.body, "holidays") {
+		t.Error("the activity does not say what was changed")
+	}
 	if a := b.get("/rules/edit?app=register&rule=" + r.ID); !strings.Contains(a.body, `value="`+day+`"`) || !strings.Contains(a.body, "/rules/new?") {
 		t.Error("the form does not show the last day, or no way to another like it")
+	}
+}
+
+func TestARuleWhoseEndIsTakenAwayStaysInTheList(t *testing.T) {
+	h := build(t, fixture.Marie)
+	h.close("register")
+	julie := h.connection("one", nil)
+	r, err := h.gate.AddRule(t.Context(), access.Rule{
+		Application: "register", User: "julie", Device: julie.Device.ID, Effect: access.Allow, Until: h.now.Add(time.Hour),
+	}, gate.By{Who: fixture.Marie.Email})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := h.signIn(fixture.Marie.Email)
+	if a := b.post("/rules/edit", "app", "register", "rule", r.ID, "until", ""); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("saving: %d", a.StatusCode)
+	}
+	h.pass(2 * time.Hour)
+	if a := b.get("/rules?app=register"); !strings.Contains(a.body, r.ID) || h.answer(julie) != access.LetIn {
+		t.Errorf("a rule that holds (%v) has gone from the list", h.answer(julie))
 	}
 }

@@ -3,6 +3,7 @@ package adminui_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -329,6 +330,53 @@ func TestC18_ArrowsMoveConnections(t *testing.T) {
 	}
 	if e := h.lastAudit("register"); e.Who != fixture.Marie.Email || !strings.HasPrefix(e.What, "connection.") {
 		t.Errorf("audit: %+v", e)
+	}
+}
+
+func TestAnUndoLeavesWhatAnotherAdminHasChangedSince(t *testing.T) {
+	paul := fixture.Paul
+	paul.Applications = nil
+	h := build(t, fixture.Marie, paul)
+	h.close("register")
+	one, two, three := h.connection("one", nil), h.connection("two", nil), h.connection("three", nil)
+	for _, c := range []books.Connection{one, two, three} {
+		if _, err := h.gate.Authorise(t.Context(), c, gate.By{Who: "first@example.com"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	marie, other := h.signIn(fixture.Marie.Email), h.signIn(paul.Email)
+	a := marie.post("/columns/move", "app", "register", "move", "out", "in", one.ID, "in", two.ID, "in", three.ID)
+	undo := regexp.MustCompile(`name="undo" value="([^"]+)"`).FindStringSubmatch(marie.get(a.Header.Get("Location")).body)
+	if undo == nil {
+		t.Fatal("no offer to undo")
+	}
+	// Paul lets one in again, for his part; of another he forgets the device.
+	h.pass(time.Second)
+	other.get("/columns")
+	other.post("/columns/move", "app", "register", "move", "in", "out", one.ID)
+	if a := other.post("/people/julie/devices/device-three/forget"); a.StatusCode != http.StatusSeeOther {
+		t.Fatal(a.StatusCode)
+	}
+	marie.get("/columns")
+	a = marie.post("/columns/undo", "app", "register", "undo", undo[1])
+	said := marie.get(a.Header.Get("Location")).body
+	if !strings.Contains(said, "Taken back.") || !strings.Contains(said, "1 stays: Paul Lefebvre has changed it since.") || !strings.Contains(said, "1 stays: it has been changed since.") {
+		t.Errorf("the page does not say what stayed, and why: %s %s", a.Header.Get("Location"), regexp.MustCompile(`(?s)data-toast.*?</div>`).FindString(said))
+	}
+	r, err := h.books.Rules.Of(t.Context(), "register", "julie")
+	if err != nil {
+		t.Fatal(err)
+	}
+	authors := map[string]string{}
+	for _, rule := range r {
+		authors[rule.Device] = rule.Author
+	}
+	want := map[string]string{"device-one": paul.Email, "device-two": "first@example.com"}
+	if !maps.Equal(authors, want) {
+		t.Errorf("the rules are by %v, not by %v", authors, want)
+	}
+	if a := marie.post("/columns/undo", "app", "register", "undo", undo[1]); !strings.Contains(a.Header.Get("Location"), "undo.late") {
+		t.Errorf("undone twice: %s", a.Header.Get("Location"))
 	}
 }
 

@@ -136,11 +136,14 @@ func isNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }
 
 // back redirects to where a form was, when it says so and that is a place of
 // ours, else to the place given.
-func (v *visit) back(otherwise string) error {
+func (v *visit) back(otherwise string) error { return v.seeOther(v.backTo(otherwise)) }
+
+// backTo is where back leads.
+func (v *visit) backTo(otherwise string) string {
 	if to := local(v.r.PostFormValue("back")); to != "" {
-		otherwise = to
+		return to
 	}
-	return v.seeOther(otherwise)
+	return otherwise
 }
 
 // local returns an address on this host, or "" for anything else (threat L13):

@@ -1,6 +1,8 @@
 package books_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +131,49 @@ func TestARulesLineIsFoundWhateverTheClock(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// endsMeanwhile is a store in which a rule ends between being read and written.
+type endsMeanwhile struct {
+	store.Store
+	before func()
+}
+
+func (s *endsMeanwhile) Apply(ctx context.Context, b store.Batch) error {
+	if do := s.before; do != nil {
+		s.before = nil
+		do()
+	}
+	return s.Store.Apply(ctx, b)
+}
+
+func TestAChangeOfManyRulesBringsNoneBackThatEnded(t *testing.T) {
+	st := &endsMeanwhile{Store: memory.New()}
+	b := books.New(st)
+	var list []access.Rule
+	for i := range 250 {
+		r := access.Rule{ID: fmt.Sprintf("r%03d", i), User: "julie", Application: "register", Effect: access.Allow, Place: access.PlaceKey{Name: "Ofice"}, Created: time.Unix(1_800_000_000, 0)}
+		list = append(list, r)
+		apply(t, st, b.Rules.Put(r)...)
+	}
+	st.before = func() { apply(t, st, b.Rules.Delete(list[7])...) }
+	err := b.Rules.Change(t.Context(), "register", func(r *access.Rule) bool {
+		changed := r.Place.Name == "Ofice"
+		r.Place.Name = "Office"
+		return changed
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := b.Rules.Of(t.Context(), "register", "julie")
+	if err != nil || len(now) != 249 {
+		t.Fatalf("%d rules, %v", len(now), err)
+	}
+	for _, r := range now {
+		if r.ID == "r007" || r.Place.Name != "Office" {
+			t.Errorf("%+v", r)
 		}
 	}
 }

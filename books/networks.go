@@ -56,3 +56,15 @@ func (b Networks) Remove(ctx context.Context, id string, e Entry) error {
 	}
 	return nil
 }
+
+// Merge keeps a network that takes another one in, which goes, in one batch: a
+// crash leaves both or the one. The entries say who did it.
+func (b Networks) Merge(ctx context.Context, n Network, other string, e, gone Entry) error {
+	err := b.st.Apply(ctx, store.Batch{Writes: []store.Write{
+		{Key: b.Key(other)}, Audit{}.Write(gone), {Key: b.Key(n.ID), Value: Encode(n)}, Audit{}.Write(e),
+	}})
+	if err != nil {
+		return fmt.Errorf("merging networks named %s: %w", n.Name, err)
+	}
+	return nil
+}

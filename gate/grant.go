@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
@@ -21,6 +23,10 @@ var (
 	ErrAlwaysIn = errors.New("full access or an exemption lets this user in")
 	// ErrLocked says that the user is locked: no rule lets them in.
 	ErrLocked = errors.New("this user is locked")
+	// ErrMovedSince says that a move cannot be taken back: the rules of the
+	// connection are others now, or it is gone. Whoever changed that knew what
+	// the move had done, and must not find it undone.
+	ErrMovedSince = errors.New("this connection was changed since")
 )
 
 // Move is what became of the exact rules of one connection, so that it can be
@@ -91,14 +97,80 @@ func (g *Gate) Withdraw(ctx context.Context, c books.Connection, by By) (Move, e
 }
 
 // TakeBack undoes a move: what it made goes, what it ended comes back.
+// ErrMovedSince where somebody has changed the connection's own rules since, or
+// it was forgotten.
 func (g *Gate) TakeBack(ctx context.Context, m Move, user string, by By) error {
-	return g.carryOut(ctx, Move{
+	checks, err := g.asMoved(ctx, m, user)
+	if err != nil {
+		return err
+	}
+	err = g.carryOut(ctx, Move{
 		Application: m.Application, Connection: m.Connection, Made: m.Ended, Ended: m.Made,
-	}, "connection.undo", user, by)
+	}, "connection.undo", user, by, checks...)
+	if errors.Is(err, store.ErrConflict) {
+		return ErrMovedSince
+	}
+	return err
+}
+
+// asMoved returns the checks that the rules of a connection are still what a
+// move left, or ErrMovedSince.
+func (g *Gate) asMoved(ctx context.Context, m Move, user string) ([]store.Check, error) {
+	c, err := g.books.Connections.Get(ctx, m.Application, m.Connection)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrMovedSince
+	}
+	if err != nil {
+		return nil, err
+	}
+	rules, err := g.books.Rules.Of(ctx, m.Application, user)
+	if err != nil {
+		return nil, err
+	}
+	left := 0
+	for _, r := range rules {
+		if !exact(r, c) {
+			continue
+		}
+		if !slices.ContainsFunc(m.Made, func(made access.Rule) bool { return sameRule(made, r) }) {
+			return nil, ErrMovedSince
+		}
+		left++
+	}
+	if left != len(m.Made) {
+		return nil, ErrMovedSince
+	}
+	// Between now and the writing nothing may change either.
+	var checks []store.Check
+	held := map[string]bool{}
+	for _, r := range m.Made {
+		key := g.books.Rules.Key(r)
+		value, err := g.books.Store.Get(ctx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, ErrMovedSince
+		}
+		if err != nil {
+			return nil, err
+		}
+		checks, held[key] = append(checks, store.Check{Key: key, Value: value}), true
+	}
+	for _, r := range m.Ended {
+		if key := g.books.Rules.Key(r); !held[key] {
+			checks, held[key] = append(checks, store.Check{Key: key}), true
+		}
+	}
+	return checks, nil
+}
+
+// sameRule reports whether b is still what was made as a. Moments come back from
+// the store a little off.
+func sameRule(a, b access.Rule) bool {
+	return a.ID == b.ID && a.Effect == b.Effect && a.Author == b.Author && a.Note == b.Note &&
+		a.Created.Sub(b.Created).Abs() < time.Millisecond && a.Until.Sub(b.Until).Abs() < time.Millisecond
 }
 
 // carryOut writes a move and its audit entry in one batch.
-func (g *Gate) carryOut(ctx context.Context, m Move, what, user string, by By) error {
+func (g *Gate) carryOut(ctx context.Context, m Move, what, user string, by By, checks ...store.Check) error {
 	if len(m.Made) == 0 && len(m.Ended) == 0 {
 		return nil
 	}
@@ -115,7 +187,7 @@ func (g *Gate) carryOut(ctx context.Context, m Move, what, user string, by By) e
 		At: g.opt.Clock(), Who: by.Who, From: by.From, Via: by.Via, What: what,
 		Application: m.Application, Subject: user, Detail: detail,
 	}))
-	if err := g.books.Store.Apply(ctx, store.Batch{Writes: writes}); err != nil {
+	if err := g.books.Store.Apply(ctx, store.Batch{Checks: checks, Writes: writes}); err != nil {
 		return fmt.Errorf("changing the rules of a connection: %w", err)
 	}
 	g.changedPerson(ctx, m.Application, user)

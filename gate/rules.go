@@ -48,7 +48,7 @@ func (g *Gate) AddRule(ctx context.Context, r access.Rule, by By) (access.Rule, 
 		return r, err
 	}
 	r.ID, r.Author, r.Created = books.NewID(now), by.Who, now
-	err := g.books.Store.Apply(ctx, store.Batch{Writes: append(g.books.Rules.Put(r), g.ruleEntry("rule.add", r, by))})
+	err := g.books.Store.Apply(ctx, store.Batch{Writes: append(g.books.Rules.Put(r), g.books.Audit.Write(g.ruleEntry("rule.add", r, by)))})
 	if err != nil {
 		return r, fmt.Errorf("adding a rule: %w", err)
 	}
@@ -63,7 +63,7 @@ func (g *Gate) EndRule(ctx context.Context, application, id string, by By) (acce
 	if err != nil {
 		return r, fmt.Errorf("rule %s: %w", id, err)
 	}
-	err = g.books.Store.Apply(ctx, store.Batch{Writes: append(g.books.Rules.Delete(r), g.ruleEntry("rule.end", r, by))})
+	err = g.books.Store.Apply(ctx, store.Batch{Writes: append(g.books.Rules.Delete(r), g.books.Audit.Write(g.ruleEntry("rule.end", r, by)))})
 	if err != nil {
 		return r, fmt.Errorf("ending rule %s: %w", id, err)
 	}
@@ -71,7 +71,8 @@ func (g *Gate) EndRule(ctx context.Context, application, id string, by By) (acce
 	return r, nil
 }
 
-func (g *Gate) ruleEntry(what string, r access.Rule, by By) store.Write {
+// ruleEntry says what a rule is about.
+func (g *Gate) ruleEntry(what string, r access.Rule, by By) books.Entry {
 	detail := map[string]string{"effect": string(r.Effect)}
 	for name, value := range map[string]string{
 		"user": r.User, "group": r.Group, "device": r.Device, "kind": string(r.Kind),
@@ -81,10 +82,13 @@ func (g *Gate) ruleEntry(what string, r access.Rule, by By) store.Write {
 			detail[name] = value
 		}
 	}
-	return g.books.Audit.Write(books.Entry{
+	if !r.Until.IsZero() {
+		detail["until"] = endWords(r.Until)
+	}
+	return books.Entry{
 		At: g.opt.Clock(), Who: by.Who, From: by.From, Via: by.Via, What: what,
 		Application: r.Application, Subject: r.ID, Detail: detail,
-	})
+	}
 }
 
 func (g *Gate) changedRule(ctx context.Context, r access.Rule) {

@@ -92,6 +92,14 @@ func (g *Gate) Without(ctx context.Context, v access.Visit, r access.Rule) (acce
 	return access.Decide(v, s, g.opt.Clock()), nil
 }
 
+// endWords is the end of a rule as the audit keeps it, "never" for none.
+func endWords(until time.Time) string {
+	if until.IsZero() {
+		return "never"
+	}
+	return until.UTC().Format(time.RFC3339)
+}
+
 // EditRule gives a rule another end and note; what it is about stays, since
 // that would be another rule. The error wraps store.ErrNotFound where there is
 // none, and is ErrRuleEnded where the end is past.
@@ -107,8 +115,14 @@ func (g *Gate) EditRule(ctx context.Context, application, id string, until time.
 		if r.ID == "" {
 			return nil, false, store.ErrNotFound // ended meanwhile
 		}
+		entry := g.ruleEntry("rule.edit", *r, by)
+		entry.Detail["until"], entry.Detail["until_before"] = endWords(until), endWords(r.Until)
+		if note != r.Note {
+			entry.Detail["note"] = note
+		}
 		r.Until, r.Note = until, note
-		return []store.Write{g.ruleEntry("rule.edit", *r, by)}, true, nil
+		// Its line in the index says when it ends: the list goes by that.
+		return append(g.books.Rules.Put(*r), g.books.Audit.Write(entry)), true, nil
 	})
 	if err != nil {
 		return r, fmt.Errorf("editing rule %s: %w", id, err)
