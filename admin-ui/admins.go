@@ -91,7 +91,7 @@ func (v *visit) adminForm(status int, a books.Admin, before, problem string) err
 	}
 	page := adminPage{
 		frame: f, New: before == "", Whom: a, Before: before, Fixed: a.Fixed, Error: problem,
-		You: before != "" && before == canonical(v.admin.Email), Action: "/admins/new", Last: len(v.Admins()) < 2,
+		You: before != "" && before == canonical(v.admin.Email), Action: "/admins/new", Last: v.lastOne(a),
 		Told: v.toldOf(a),
 	}
 	if before != "" {
@@ -168,10 +168,14 @@ func saveAdmin(v *visit) error {
 		}
 	}
 	by := v.by()
-	err := v.Books.Admins.Save(v.ctx(), a, before, books.Entry{
+	err := v.Books.Admins.Save(v.ctx(), a, before, v.wholeFixed(), books.Entry{
 		At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: what, Subject: a.Email,
 		Detail: map[string]string{"applications": strings.Join(a.Applications, " ")},
 	})
+	if errors.Is(err, books.ErrLastAdmin) {
+		problem = v.say.Text("admin.bad.last")
+		return v.refused(problem, func() error { return v.adminForm(http.StatusUnprocessableEntity, a, before, problem) })
+	}
 	if err != nil {
 		return err
 	}
@@ -213,12 +217,25 @@ func quietTimes(a books.Admin) bool {
 	return true
 }
 
+// wholeFixed reports whether the configuration names an admin who looks after all
+// applications: then the console may lose all of its own.
+func (v *visit) wholeFixed() bool {
+	return slices.ContainsFunc(v.Admins(), func(a books.Admin) bool { return a.Fixed && len(a.Applications) == 0 })
+}
+
+// lastOne reports whether an admin cannot be removed: nobody else looks after all
+// applications, and so after the admins.
+func (v *visit) lastOne(a books.Admin) bool {
+	return !slices.ContainsFunc(v.Admins(), func(x books.Admin) bool {
+		return canonical(x.Email) != canonical(a.Email) && (len(a.Applications) > 0 || len(x.Applications) == 0)
+	})
+}
+
 // removeAdmin removes an admin whom the console made; the last one stays.
 func removeAdmin(v *visit) error {
 	email := canonical(v.r.PathValue("email"))
-	fixed := slices.ContainsFunc(v.Admins(), func(a books.Admin) bool { return a.Fixed })
 	by := v.by()
-	err := v.Books.Admins.Remove(v.ctx(), email, fixed, books.Entry{
+	err := v.Books.Admins.Remove(v.ctx(), email, v.wholeFixed(), books.Entry{
 		At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: "admin.remove", Subject: email,
 	})
 	if errors.Is(err, books.ErrLastAdmin) {

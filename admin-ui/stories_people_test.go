@@ -75,7 +75,7 @@ func TestADeviceIsNamedAndForgotten(t *testing.T) {
 
 func TestC7_AdminsAreAddedEditedAndRemovedButTheLast(t *testing.T) {
 	h := build(t)
-	if err := h.books.Admins.Save(t.Context(), fixture.Marie, "", books.Entry{What: "admin.add"}); err != nil {
+	if err := h.books.Admins.Save(t.Context(), fixture.Marie, "", false, books.Entry{What: "admin.add"}); err != nil {
 		t.Fatal(err)
 	}
 	b := h.signIn(fixture.Marie.Email)

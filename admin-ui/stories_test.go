@@ -344,6 +344,7 @@ func TestAnUndoLeavesWhatAnotherAdminHasChangedSince(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	h.pass(time.Second)
 	marie, other := h.signIn(fixture.Marie.Email), h.signIn(paul.Email)
 	a := marie.post("/columns/move", "app", "register", "move", "out", "in", one.ID, "in", two.ID, "in", three.ID)
 	undo := regexp.MustCompile(`name="undo" value="([^"]+)"`).FindStringSubmatch(marie.get(a.Header.Get("Location")).body)

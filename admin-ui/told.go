@@ -124,7 +124,7 @@ func saveTold(v *visit) error {
 		return tell("admin.bad.quiet")
 	}
 	by := v.by()
-	err = v.Books.Admins.Save(v.ctx(), a, a.Email, books.Entry{
+	err = v.Books.Admins.Save(v.ctx(), a, a.Email, v.wholeFixed(), books.Entry{
 		At: v.now, Who: by.Who, From: by.From, Via: by.Via, What: "admin.edit", Subject: a.Email,
 	})
 	if err != nil {

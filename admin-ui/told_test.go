@@ -35,7 +35,7 @@ func (h *house) kept(email string, change func(*books.Admin)) {
 	if _, err := h.books.Admins.Get(h.t.Context(), email); err == nil {
 		before = email
 	}
-	if err := h.books.Admins.Save(h.t.Context(), a, before, books.Entry{At: h.now, What: "admin.add", Subject: email}); err != nil {
+	if err := h.books.Admins.Save(h.t.Context(), a, before, true, books.Entry{At: h.now, What: "admin.add", Subject: email}); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -43,7 +43,7 @@ func addFirstAdmin(v *visit) error {
 	if _, err := v.keys.RemoveAll(v.ctx(), adminKeys(form.Email)); err != nil {
 		return err
 	}
-	err := v.Books.Admins.Save(v.ctx(), form, "", books.Entry{
+	err := v.Books.Admins.Save(v.ctx(), form, "", false, books.Entry{
 		At: v.now, Who: "operator", From: v.by().From, Via: "console", What: "admin.first", Subject: form.Email,
 	})
 	if err != nil {

@@ -97,7 +97,7 @@ func TestWhatANewerVersionWroteSurvivesAnOlderOne(t *testing.T) {
 					return err
 				}
 				a.Name = "Marie Roy"
-				return b.Admins.Save(t.Context(), a, a.Email, books.Entry{What: "admin.edit"})
+				return b.Admins.Save(t.Context(), a, a.Email, false, books.Entry{What: "admin.edit"})
 			},
 		},
 		"a login that is used": {
