@@ -43,6 +43,10 @@ type Login struct {
 	// when the sign-in fails.
 	Was      LoginState
 	WasUntil time.Time
+	// Typed is the name whose password was right, while the backend still asks
+	// for a second step of its own: State is nobody then, and so is Person. It
+	// is good until Until.
+	Typed string
 	// Factors are what was passed at this sign-in: "login", "biopass",
 	// "approval".
 	Factors []string

@@ -97,7 +97,7 @@ func (s *site) count(v *access.Verdict) {
 }
 
 func countLogin(application string, o identity.Outcome) {
-	words := [...]string{"failed", "released", "held", "refused", "unreadable", "inconclusive", "aborted"}
+	words := [...]string{"failed", "released", "held", "refused", "unreadable", "inconclusive", "aborted", "second"}
 	word := "other"
 	if int(o) < len(words) {
 		word = words[o]

@@ -120,7 +120,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 			return err
 		}
 	}
-	switch q.watcher.Classify(r, q.session.State) {
+	switch q.watcher.Classify(r, q.session) {
 	case identity.StepRelease:
 		return q.release()
 	case identity.StepLogin:

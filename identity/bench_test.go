@@ -34,7 +34,7 @@ func BenchmarkBoundRequest(b *testing.B) {
 				if s.Person.User != "ann" {
 					b.Fatal(s.State)
 				}
-				if g.w.Classify(r, s.State) != identity.StepOther {
+				if g.w.Classify(r, &s) != identity.StepOther {
 					b.Fatal("step")
 				}
 				x := g.w.Wrap(rec, r, s, "02h7q3b5c9d0e1f2g3h4j5k6m7", identity.Closed)

@@ -84,6 +84,7 @@ type judged struct {
 	gone     bool // worth nothing
 	unproved bool
 	older    bool // it bears no stamp
+	claims   bool // its row names who is to pass a second step
 	foreign  bool
 	err      error
 }
@@ -232,6 +233,9 @@ func (c *cleaner) choose(s *Session) {
 		s.Login = chosen.login
 		s.Person = chosen.login.Person
 		chosen.use(c.now)
+	} else if claim := c.claim(); claim != nil {
+		s.claim = claim.login
+		claim.use(c.now)
 	}
 	waits := s.State == books.LoginDeciding || s.State == books.LoginHeld
 	for i := range c.parts {

@@ -36,6 +36,13 @@ type Config struct {
 	// it is found out, and where it cannot be the sign-in does not count.
 	Success []Success `json:"success,omitempty"`
 
+	// Second are the paths (with an optional query, "*" stands for any text)
+	// of a second step that the backend asks for after the password: a code,
+	// a key. An answer that leads there signs nobody in; what is posted there
+	// afterwards is judged as the sign-in of the name that was typed. They are
+	// public.
+	Second []string `json:"second,omitempty"`
+
 	// Whoami is a page of the backend that names the user of a session.
 	Whoami Whoami `json:"whoami,omitzero"`
 

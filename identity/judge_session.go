@@ -163,6 +163,9 @@ func judgeRow(r *row, device string, mode Mode, now time.Time) judged {
 		if mode.passes() && l.State == books.LoginBound {
 			return judged{state: books.LoginBound, row: r, foreign: true}
 		}
+		if mode.passes() && l.State == books.LoginNobody {
+			return judged{state: books.LoginNobody, unproved: true, foreign: true}
+		}
 		return judged{row: r, gone: true, foreign: true}
 	}
 	over := !l.Until.IsZero() && !now.Before(l.Until)
@@ -188,7 +191,9 @@ func judgeRow(r *row, device string, mode Mode, now time.Time) judged {
 			return judged{gone: true}
 		}
 		return judged{state: books.LoginDeciding, row: r}
-	case books.LoginNobody, books.LoginEnded:
+	case books.LoginNobody:
+		return judgeClaim(r, mode, over)
+	case books.LoginEnded:
 	}
 	return judged{gone: true}
 }

@@ -25,7 +25,7 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 	a := Attempt{Fetch: fetched(r)}
 	body := keep(r, w.cfg.MaxBody)
 	defer body.wipe()
-	typed, err := w.typed(r, body)
+	typed, err := w.typed(r, s, body)
 	if err != nil {
 		return w.unreadable(a, err, rw, r, s, device.ID, mode, next)
 	}
@@ -41,6 +41,9 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 		return a, err
 	}
 	defer t.abandon() // what panics is ended like what is aborted
+	if typed.second && (t.prior == nil || t.prior.login.Typed != typed.user) {
+		return a, errors.Join(ErrDeciding, t.restore()) // another tab was first
+	}
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), w.cfg.Timeout)
 	defer cancel()
@@ -62,7 +65,10 @@ func (w *Watcher) Login(rw http.ResponseWriter, r *http.Request, s Session, devi
 	a.Reason = f.reason
 	switch f.proof {
 	case proofFailed:
+		t.disclaim(typed)
 		return w.failed(a, t, ans, rw, r, s, device.ID, mode)
+	case proofHalf:
+		return w.half(a, t, ans, typed, rw, r, s, device.ID, mode)
 	case proofSigned:
 		return w.signed(a, t, ans, f, who, typed, doubtful, rw, r, device, mode, decide)
 	case proofNone, proofBroken:
@@ -107,9 +113,12 @@ func (w *Watcher) stillAllowed(r *http.Request, s Session, decide Decide) (Sessi
 }
 
 // typed reads the user out of a login request.
-func (w *Watcher) typed(r *http.Request, body *keptBody) (typedUser, error) {
+func (w *Watcher) typed(r *http.Request, s Session, body *keptBody) (typedUser, error) {
 	if body.err != nil {
 		return typedUser{}, body.err
+	}
+	if w.passesSecond(r, &s, body) {
+		return typedUser{user: s.claim.Typed, script: body.form.json || fetched(r), second: true}, nil
 	}
 	field := w.userField()
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -194,6 +203,7 @@ func hopByHop(name string) bool {
 func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *answer, typed typedUser, t *trial, next Next) (finding, access.Person) {
 	x := exchange{
 		login: w.login, asked: r.URL, referer: r.Header.Get("Referer"), fields: typed.names, carried: t.byName(), tokenPath: w.cfg.Token, rules: w.cfg.Success,
+		second: w.second, atSecond: typed.second,
 		status: ans.status, header: ans.sent, body: ans.body, now: t.now,
 		isSession: func(c setCookie) bool {
 			return w.names.is([]byte(foldName(c.name))) || (w.names.patterns == nil && c.httpOnly)
@@ -204,10 +214,13 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 		f = judgeBasic(ans.status, bareToken("Authorization", r.Header.Get("Authorization")))
 	}
 	who := person(typed.user, sourceLogin)
+	if f.proof == proofHalf {
+		return f, who
+	}
 	if page := w.cfg.page(); page != "" && f.proof != proofFailed && f.proof != proofBroken {
 		f = w.provePage(ctx, r, s, ans, page, typed.user, f, next)
 	}
-	if w.cfg.Whoami.Path == "" || f.proof == proofFailed || f.proof == proofBroken {
+	if w.cfg.Whoami.Path == "" || f.proof == proofFailed || f.proof == proofBroken || f.proof == proofHalf {
 		return f, who
 	}
 	token := f.token

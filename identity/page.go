@@ -49,6 +49,8 @@ func (w *Watcher) provePage(ctx context.Context, r *http.Request, s Session, ans
 	switch {
 	case a.status >= 500:
 		return finding{proofNone, "the page failed", ""}
+	case w.asksSecond(r, path, a):
+		return finding{proofHalf, "the page leads to the second step", ""}
 	case a.status != http.StatusOK:
 		return finding{proofFailed, "the page is not shown", ""}
 	}

@@ -42,9 +42,11 @@ func (w Words) Under(prefix string) Words {
 		return path
 	}
 	w.Path, w.Logout, w.Whoami.Path = below(w.Path), below(w.Logout), below(w.Whoami.Path)
-	w.Public = slices.Clone(w.Public)
-	for i := range w.Public {
-		w.Public[i] = below(w.Public[i])
+	for _, list := range []*[]string{&w.Public, &w.Second} {
+		*list = slices.Clone(*list)
+		for i, path := range *list {
+			(*list)[i] = below(path)
+		}
 	}
 	rules := w.Success
 	w.Success = nil

@@ -321,7 +321,7 @@ func (g *gateway) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			defer done()
 		}
 	}
-	switch g.w.Classify(r, s.State) {
+	switch g.w.Classify(r, &s) {
 	case identity.StepRelease:
 		_, err := g.w.Release(rw, r, device.ID, decide)
 		switch {

@@ -243,6 +243,8 @@ func (p proof) word() string {
 		return "signed"
 	case proofBroken:
 		return "broken"
+	case proofHalf:
+		return "half"
 	case proofNone:
 	}
 	return "none"

@@ -116,7 +116,7 @@ func TestARefreshedTokenIsPartOfTheLogin(t *testing.T) {
 	carry := func(device string) (*httptest.ResponseRecorder, error) {
 		r := b.request("POST", "/refresh", "application/json", strings.NewReader("{}"))
 		s := g.w.Clean(r, device, identity.Closed)
-		if g.w.Classify(r, s.State) != identity.StepToken {
+		if g.w.Classify(r, &s) != identity.StepToken {
 			t.Fatal("the path is not seen")
 		}
 		rec := httptest.NewRecorder()

@@ -332,7 +332,7 @@ func TestOtherBodiesAreNotRead(t *testing.T) {
 	body := &counted{}
 	r := b.request("POST", "/upload", "application/octet-stream", body)
 	s := g.w.Clean(r, "laptop", identity.Closed)
-	g.w.Classify(r, s.State)
+	g.w.Classify(r, &s)
 	if body.read > 0 {
 		t.Fatalf("%d bytes were read", body.read)
 	}

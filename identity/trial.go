@@ -26,6 +26,8 @@ type trial struct {
 	marked  []byte
 	carried []carried
 	settled bool
+	// disclaimed: whom the second step would sign in is no longer known.
+	disclaimed bool
 }
 
 // carried is a session value that came with a login.
@@ -46,6 +48,9 @@ func (w *Watcher) begin(r *http.Request, s Session, device string, mode Mode) (*
 			if s, err = w.Settle(r, device, mode, s); err != nil {
 				return nil, s, err
 			}
+		}
+		if s.Login.ID == "" {
+			s.Login = s.claim
 		}
 		t, err := w.tryBegin(r, s, device, mode)
 		if !errors.Is(err, store.ErrConflict) || try == 3 {
@@ -215,6 +220,9 @@ func (t *trial) restore() error {
 	if l.Was != "" { // it was deciding already, padlock open
 		l.State, l.Until, l.Was, l.WasUntil = l.Was, l.WasUntil, "", time.Time{}
 	}
+	if t.disclaimed {
+		l.Until = t.now
+	}
 	back := b
 	back.Checks = append(back.Checks, store.Check{Key: t.w.logins.key(l.ID), Value: t.marked})
 	back.Writes = append(append([]store.Write(nil), b.Writes...), t.w.logins.put(l)...)
@@ -262,9 +270,13 @@ func (t *trial) finish(f fate) error {
 // written with it.
 func (t *trial) sign(ctx context.Context, l books.Login, ans *answer, token string, more ...store.Write) error {
 	w := t.w
-	crowd, ended, err := w.logins.crowd(ctx, l.Person.User)
-	if err != nil {
-		return err
+	var crowd []store.Write
+	var ended []string
+	if !l.Person.Nobody() {
+		var err error
+		if crowd, ended, err = w.logins.crowd(ctx, l.Person.User); err != nil {
+			return err
+		}
 	}
 	b := store.Batch{Writes: append(crowd, more...)}
 	ids := append(ended, t.id)

@@ -17,6 +17,9 @@ type typedUser struct {
 	names []string
 	// script says that a script sent it.
 	script bool
+	// second says that it is the second step of one whose name was typed with
+	// the password.
+	second bool
 }
 
 // readUser finds the user in a login request. It is no error when there is

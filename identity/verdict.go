@@ -23,6 +23,8 @@ const (
 	proofSigned
 	// proofBroken: the backend failed (5xx, nothing): it may have signed in.
 	proofBroken
+	// proofHalf: the password was right, and a second step is asked for.
+	proofHalf
 )
 
 // finding is a proof with its reason; the reason holds nothing typed.
@@ -48,6 +50,9 @@ type exchange struct {
 	isSession func(c setCookie) bool
 	tokenPath string
 	rules     []Success
+	// second are the places of a second step; atSecond says that this is one.
+	second   []target
+	atSecond bool
 
 	status int
 	header http.Header
@@ -63,6 +68,13 @@ type exchange struct {
 func judge(x exchange) finding {
 	if x.status == 0 || x.status >= 500 {
 		return finding{proofBroken, "the backend failed with " + strconv.Itoa(x.status), ""}
+	}
+	if x.leadsToSecond() {
+		return finding{proofHalf, "it leads to the second step", ""}
+	}
+	if x.atSecond && x.leadsBack() {
+		// Whatever a rule says: the backend has forgotten who is to pass it.
+		return finding{proofFailed, "it leads back to the login", ""}
 	}
 	own, page := 0, false
 	for _, rule := range x.rules {

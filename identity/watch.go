@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type Watcher struct {
 	login   target
 	logout  *target
 	public  []target
+	second  []target
 	tokens  []target
 	names   *names
 	logins  *logins
@@ -79,6 +81,9 @@ func NewWatcher(cfg Config, deps Deps) (*Watcher, error) {
 	}
 	for _, p := range cfg.Public {
 		w.public = append(w.public, parseTarget(p))
+	}
+	for _, p := range cfg.Second {
+		w.second = append(w.second, parseTarget(p))
 	}
 	for _, p := range cfg.TokenPaths {
 		w.tokens = append(w.tokens, parseTarget(p))
@@ -154,7 +159,7 @@ func (c Config) check() error {
 }
 
 func (c Config) paths() []string {
-	paths := append(append([]string(nil), c.Public...), c.TokenPaths...)
+	paths := slices.Concat(c.Public, c.Second, c.TokenPaths)
 	if c.Logout != "" {
 		paths = append(paths, c.Logout)
 	}
@@ -163,12 +168,17 @@ func (c Config) paths() []string {
 
 // Classify says what the request is to the watcher. For a POST to the login
 // it reads the body, which the request then still has.
-func (w *Watcher) Classify(r *http.Request, state books.LoginState) Step {
-	if state == books.LoginNobody && w.basicLogin(r) {
+func (w *Watcher) Classify(r *http.Request, s *Session) Step {
+	if s.State == books.LoginNobody && w.basicLogin(r) {
 		return StepLogin
 	}
 	if w.login.watched(r.URL) {
 		if step, ok := w.classifyLogin(r); ok {
+			return step
+		}
+	}
+	if len(w.second) > 0 && w.isSecond(r.URL) {
+		if step, ok := w.classifySecond(r, s); ok {
 			return step
 		}
 	}
@@ -212,6 +222,7 @@ func (w *Watcher) Words() Words {
 	c := w.cfg
 	return Words{
 		Path: c.Path, User: c.User, Session: c.Session, Token: c.Token, Success: c.Success, Whoami: c.Whoami, Logout: c.Logout, Public: c.Public,
+		Second: c.Second,
 	}
 }
 
@@ -276,7 +287,7 @@ func (w *Watcher) isPublic(u *url.URL) bool {
 			return true
 		}
 	}
-	return false
+	return w.isSecond(u)
 }
 
 // Watch is to be given every event of the application's partition, and those

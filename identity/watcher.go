@@ -16,7 +16,7 @@
 //	s := w.Clean(r, deviceID, mode)              // first of all, in place
 //	if s.Bad != nil { 400 }
 //	if mode == Closed { done, long = w.Screen(r) } // then on to default
-//	switch w.Classify(r, s) {
+//	switch w.Classify(r, &s) {
 //	case StepRelease: w.Release(...)              // ticket posted by the waiting page
 //	case StepLogin:   w.Login(...)                // calls next itself
 //	default:
@@ -148,6 +148,8 @@ type Session struct {
 	// the session was removed: answer 503, it may be good.
 	Err error
 
+	claim books.Login // the row of one who is to pass a second step, see half
+
 	raw      string   // the Cookie header as it came
 	rawAuth  []string // the Authorization header as it came
 	unproved []pair   // closed: taken off the request, for whoami alone
@@ -167,7 +169,8 @@ type Step uint8
 const (
 	// StepOther is every request that the login has no part in.
 	StepOther Step = iota
-	// StepLogin is a POST to the login: Watcher.Login carries it.
+	// StepLogin is a POST to the login, or that of the backend's second step:
+	// Watcher.Login carries it.
 	StepLogin
 	// StepRelease is the POST of a ticket: Watcher.Release answers it.
 	StepRelease
@@ -217,6 +220,9 @@ const (
 	// OutcomeAborted: the client hung up, or the backend failed or did not
 	// answer in time. Nothing was released; what was carried has ended.
 	OutcomeAborted
+	// OutcomeSecond: the password was right, and the backend asks for a second
+	// step: its answer went out, and nobody is signed in.
+	OutcomeSecond
 )
 
 // Attempt is what came of a login POST.

@@ -16,6 +16,7 @@ type Words struct {
 	Session []string  `json:"session,omitempty"`
 	Token   string    `json:"token,omitempty"`
 	Success []Success `json:"success,omitempty"`
+	Second  []string  `json:"second,omitempty"`
 	Whoami  Whoami    `json:"whoami,omitzero"`
 	Logout  string    `json:"logout,omitempty"`
 	Public  []string  `json:"public,omitempty"`
@@ -34,7 +35,7 @@ func (w Words) Check() error {
 	if w.Path == "" {
 		return errors.New("login: say the path that the form is posted to")
 	}
-	for _, list := range [][]string{w.Session, w.Public} {
+	for _, list := range [][]string{w.Session, w.Second, w.Public} {
 		if len(list) > maxWordList {
 			return fmt.Errorf("login: %d words are too many: at most %d", len(list), maxWordList)
 		}
@@ -55,7 +56,7 @@ func (w Words) Check() error {
 
 func (w Words) all() []string {
 	all := []string{w.Path, w.User, w.Token, w.Whoami.Path, w.Whoami.JSON, w.Logout}
-	all = append(append(all, w.Session...), w.Public...)
+	all = slices.Concat(all, w.Session, w.Second, w.Public)
 	for _, s := range w.Success {
 		all = append(append(all, s.Kind), s.Args...)
 	}
@@ -83,6 +84,9 @@ func (c Config) With(w Words) Config {
 	}
 	if c.Success == nil {
 		c.Success = w.Success
+	}
+	if c.Second == nil {
+		c.Second = w.Second
 	}
 	if c.Whoami == (Whoami{}) {
 		c.Whoami = w.Whoami
@@ -118,6 +122,9 @@ func (w Words) Lines() string {
 	}
 	for _, s := range w.Success {
 		inner("success", append([]string{s.Kind}, s.Args...)...)
+	}
+	if len(w.Second) > 0 {
+		inner("second", w.Second...)
 	}
 	if w.Whoami.Path != "" {
 		inner("whoami", w.Whoami.Path, w.Whoami.JSON)

@@ -200,6 +200,8 @@ func (x *Writer) line(line string, now time.Time) (out string, session, keep boo
 		st = stamp{mark: markCopied, login: x.s.Login.ID}
 	case x.s.Login.ID != "":
 		st = stamp{mark: markLogin, login: x.s.Login.ID}
+	case x.s.claim.ID != "":
+		st = stamp{mark: markLogin, login: x.s.claim.ID}
 	case x.mode == Closed:
 		st.mark = markNobody
 	case x.s.older:
