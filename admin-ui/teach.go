@@ -215,7 +215,7 @@ func (v *visit) typedWords() identity.Words {
 	one := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	w := identity.Words{
 		Path: one("path"), User: one("user"), Token: one("token_path"), Logout: one("logout"),
-		Session: strings.Fields(one("session")), Public: strings.Fields(one("public")),
+		Session: strings.Fields(one("session")), Second: strings.Fields(one("second")), Public: strings.Fields(one("public")),
 		Whoami: identity.Whoami{Path: one("whoami"), JSON: one("whoami_name")},
 	}
 	if w.Whoami.Path == "" {
@@ -226,7 +226,7 @@ func (v *visit) typedWords() identity.Words {
 			w.Success = append(w.Success, identity.Success{Kind: words[0], Args: words[1:]})
 		}
 	}
-	for _, list := range []*[]string{&w.Session, &w.Public} {
+	for _, list := range []*[]string{&w.Session, &w.Second, &w.Public} {
 		if len(*list) == 0 {
 			*list = nil
 		}

@@ -77,13 +77,13 @@ type triedLine struct {
 
 // wordsForm is the words of a login block as a form.
 type wordsForm struct {
-	W                        identity.Words
-	Session, Success, Public string
-	Names                    []string
+	W                                identity.Words
+	Session, Success, Second, Public string
+	Names                            []string
 }
 
 func newWordsForm(w identity.Words) *wordsForm {
-	f := &wordsForm{W: w, Session: strings.Join(w.Session, " "), Public: strings.Join(w.Public, "\n")}
+	f := &wordsForm{W: w, Session: strings.Join(w.Session, " "), Second: strings.Join(w.Second, "\n"), Public: strings.Join(w.Public, "\n")}
 	var rules []string
 	for _, s := range w.Success {
 		rules = append(rules, strings.Join(append([]string{s.Kind}, s.Args...), " "))
@@ -285,6 +285,9 @@ func (v *visit) foundWords(l *identity.Lesson) (found, doubts []string) {
 	}
 	if len(l.Assets) > 0 {
 		found = append(found, say.Text("teach.found.assets", "paths", say.List(l.Assets)))
+	}
+	if len(w.Second) > 0 {
+		found = append(found, say.Text("teach.found.second", "paths", say.List(w.Second)))
 	}
 	if len(w.Public) > 0 {
 		found = append(found, say.Text("teach.found.public", "paths", say.List(w.Public)))

@@ -189,6 +189,16 @@ func (h *Handler) unmarshalLogin(d *caddyfile.Dispenser) error {
 				return d.Err("success takes status, cookie, location, json, page or whoami, and what to look for: `success status 303`")
 			}
 			l.Success = append(l.Success, args)
+		case "second":
+			if len(args) == 0 {
+				return d.Err("second takes the paths of the step that the backend asks for after the password: `second /login/code`")
+			}
+			for _, path := range args {
+				if !strings.HasPrefix(path, "/") {
+					return d.Errf("second %q is no path: it must begin with /", path)
+				}
+			}
+			l.Second = args
 		case "whoami":
 			if len(args) != 2 {
 				return d.Err("whoami takes a path and the JSON path of the name in its answer: `whoami /api/me user.name`")
@@ -200,7 +210,7 @@ func (h *Handler) unmarshalLogin(d *caddyfile.Dispenser) error {
 			}
 			l.Logout = args[0]
 		default:
-			return d.Errf("login does not know %q: write one of user, session, token, success, whoami, logout", word)
+			return d.Errf("login does not know %q: write one of user, session, token, success, second, whoami, logout", word)
 		}
 	}
 	h.Login = l

@@ -99,6 +99,9 @@ type Login struct {
 	// Success are rules about the answer to a right password, a list of words
 	// each: ["status", "303"].
 	Success [][]string `json:"success,omitempty"`
+	// Second are the paths of a second step that the backend asks for after
+	// the password: nobody is signed in before it was passed.
+	Second []string `json:"second,omitempty"`
 	// Whoami is a page of the backend that names the user of a session.
 	Whoami *Whoami `json:"whoami,omitempty"`
 	// Logout is the path that signs out.

@@ -141,7 +141,7 @@ func (h *Handler) watcherConfig(name string) identity.Config {
 	if l == nil {
 		return c
 	}
-	c.Path, c.User, c.Session, c.Token, c.Logout = l.Path, l.User, l.Session, l.Token, l.Logout
+	c.Path, c.User, c.Session, c.Token, c.Logout, c.Second = l.Path, l.User, l.Session, l.Token, l.Logout, l.Second
 	for _, words := range l.Success {
 		if len(words) == 0 {
 			continue

@@ -237,7 +237,7 @@ func (c *call) taughtWords(w identity.Words) (identity.Words, error) {
 			*into = noneWord(text)
 		}
 	}
-	for name, into := range map[string]*[]string{"session": &w.Session, "public": &w.Public} {
+	for name, into := range map[string]*[]string{"session": &w.Session, "second": &w.Second, "public": &w.Public} {
 		if text, ok := c.words[name]; ok {
 			*into = strings.Fields(noneWord(text))
 		}

@@ -15,6 +15,7 @@ import (
 var wordFlags = map[string]string{ //nolint:gosec // what the flags mean, no credentials
 	"login": "the path the form is posted to", "user": "the field of the user's name", "session": "names of session cookies",
 	"token": "JSON path of a token", "success": "rules, with ; between: `status 303; cookie sid`", "whoami": "a path and a JSON path",
+	"second": "the paths of a second step after the password",
 	"logout": "the path that signs out", "public": "paths nobody's sessions may see; `none` leaves a word out",
 }
 

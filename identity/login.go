@@ -206,7 +206,7 @@ func (w *Watcher) prove(ctx context.Context, r *http.Request, s Session, ans *an
 		second: w.second, atSecond: typed.second,
 		status: ans.status, header: ans.sent, body: ans.body, now: t.now,
 		isSession: func(c setCookie) bool {
-			return w.names.is([]byte(foldName(c.name))) || (w.names.patterns == nil && c.httpOnly)
+			return w.names.is([]byte(foldName(c.name))) || (w.names.patterns == nil && c.httpOnly && !tooShort(c) && !sameForAll(foldName(c.name)))
 		},
 	}
 	f := judge(x)

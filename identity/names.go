@@ -145,16 +145,27 @@ func (n *names) is(folded []byte) bool {
 	if n.patterns != nil {
 		for _, p := range n.patterns {
 			if glob(p, string(folded)) {
-				return true
+				return !sameForAll(string(folded))
 			}
 		}
 		return false
 	}
 	if _, ok := n.seen.Load().Names[string(folded)]; ok {
-		return true
+		return !sameForAll(string(folded))
 	}
 	return wellKnown(string(folded))
 }
+
+// sameForAll reports a cookie, by its folded name, whose value is the same for
+// everybody: as a session it would be the first's who signs in, and be taken
+// from all others. WordPress asks with it whether cookies are on.
+func sameForAll(folded string) bool {
+	return folded == "wordpress_test_cookie" || strings.HasSuffix(folded, "nc_samesitecookielax") || strings.HasSuffix(folded, "nc_samesitecookiestrict")
+}
+
+// tooShort reports a value that is no secret ("true", "fr"): a cookie that is
+// found out is no session with it.
+func tooShort(c setCookie) bool { return len(c.value) < 8 }
 
 // wellKnown reports whether a folded name is one that frameworks give to
 // their session cookie, some of them without HttpOnly.
@@ -182,7 +193,7 @@ func (n *names) set(c setCookie, proved bool) bool {
 	if n.patterns != nil && !is {
 		return false
 	}
-	if !is && !c.httpOnly && !proved {
+	if !is && ((!c.httpOnly && !proved) || tooShort(c) || sameForAll(folded)) {
 		return false
 	}
 	if c.cleared && !is {

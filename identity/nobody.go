@@ -76,7 +76,14 @@ func Bare(r *http.Request) {
 	for _, name := range tokenHeaders {
 		delete(r.Header, name)
 	}
+	for _, name := range sessionHeaders {
+		delete(r.Header, name)
+	}
 }
+
+// sessionHeaders are headers in which some backends take a session beside its
+// cookie (Metabase).
+var sessionHeaders = []string{"X-Metabase-Session"}
 
 // Nobody gives a request in whose session nobody signed in its rights, and
 // takes its credentials off where they must not be seen: all cookies, for

@@ -95,8 +95,11 @@ var presets = []Preset{
 	},
 	{
 		Name: "bookstack", Title: "BookStack",
-		Words:  Words{Path: "/login", User: "email", Session: []string{"bookstack_session", "remember_*"}, Logout: "/logout"},
-		Source: "BookStackApp/BookStack app/Access/Controllers/LoginController.php",
+		Words: Words{
+			Path: "/login", User: "email", Session: []string{"bookstack_session", "remember_*"}, Logout: "/logout",
+			Second: []string{"/mfa/verify", "/mfa/totp/verify", "/mfa/backup_codes/verify"},
+		},
+		Source: "BookStackApp/BookStack app/Access/Controllers (Login, Mfa, MfaTotp, MfaBackupCodes), app/Exceptions/StoppedAuthenticationException.php",
 	},
 	{
 		Name: "dokuwiki", Title: "DokuWiki",
@@ -110,15 +113,21 @@ var presets = []Preset{
 	{
 		Name: "forgejo", Title: "Forgejo",
 		// As Gitea, from which it comes.
-		Words:  Words{Path: "/user/login", User: "user_name", Success: success("page", "/user/settings"), Logout: "/user/logout"},
+		Words: Words{
+			Path: "/user/login", User: "user_name", Success: success("page", "/user/settings"), Logout: "/user/logout",
+			Second: []string{"/user/two_factor", "/user/two_factor/scratch", "/user/webauthn", "/user/webauthn/assertion"},
+		},
 		Source: "forgejo/forgejo routers/web/auth/auth.go",
 	},
 	{
 		Name: "gitea", Title: "Gitea",
 		// A redirect is no proof: a form with a wrong token is led to the start
-		// page too, whatever the password.
-		Words:  Words{Path: "/user/login", User: "user_name", Success: success("page", "/user/settings"), Logout: "/user/logout"},
-		Source: "go-gitea/gitea routers/web/auth/auth.go",
+		// page too, whatever the password. A key answers by script.
+		Words: Words{
+			Path: "/user/login", User: "user_name", Success: success("page", "/user/settings"), Logout: "/user/logout",
+			Second: []string{"/user/two_factor", "/user/two_factor/scratch", "/user/webauthn", "/user/webauthn/assertion"},
+		},
+		Source: "go-gitea/gitea routers/web/auth/auth.go, 2fa.go, routers/web/web.go",
 	},
 	{
 		Name: "grafana", Title: "Grafana",
@@ -139,35 +148,44 @@ var presets = []Preset{
 	},
 	{
 		Name: "mattermost", Title: "Mattermost",
+		// A code goes with the password, to the same address; without it a
+		// right password is 401 too.
 		Words: Words{
 			Path: "/api/v4/users/login", User: "login_id", Session: []string{"MMAUTHTOKEN"},
 			Success: success("status", "200"), Whoami: Whoami{"/api/v4/users/me", "username"}, Logout: "/api/v4/users/logout",
 		},
-		Source: "mattermost/mattermost server/channels/api4/user.go",
+		Source: "mattermost/mattermost server/channels/api4/user.go, app/login.go",
 	},
 	{
 		Name: "metabase", Title: "Metabase",
+		// metabase.DEVICE is no session. Sessions travel in X-Metabase-Session
+		// too: see sessionHeaders.
 		Words: Words{
 			Path: "/api/session", User: "username", Session: []string{"metabase.SESSION"},
 			Success: success("status", "200"), Whoami: Whoami{"/api/user/current", "email"}, Logout: "/api/session",
 		},
-		Source: "metabase/metabase src/metabase/session/api.clj",
+		Source: "metabase/metabase src/metabase/session/api.clj, request/cookies.clj",
 	},
 	{
 		Name: "moodle", Title: "Moodle",
-		// A right password leads back to the login, with testsession.
+		// A right password leads back to the login, with testsession; a wrong
+		// one too, without. A second factor (tool_mfa) is asked for on the pages
+		// after that: whoever has one is known by the password.
 		Words: Words{
 			Path: "/login/index.php", User: "username", Session: []string{"MoodleSession*"},
 			Success: success("location", "/login/index.php?testsession=*"), Logout: "/login/logout.php",
 		},
-		Source: "moodle/moodle login/index.php",
+		Source: "moodle/moodle public/login/index.php",
 	},
 	{
 		Name: "nextcloud", Title: "Nextcloud",
 		// The session's name is the instance's own: found out. nc_token is not
 		// set where auto_logout is on.
-		Words:  Words{Path: "/login", User: "user", Success: success("cookie", "nc_token"), Logout: "/logout"},
-		Source: "nextcloud/server core/Controller/LoginController.php",
+		Words: Words{
+			Path: "/login", User: "user", Success: success("cookie", "nc_token"), Logout: "/logout",
+			Second: []string{"/login/challenge/*", "/login/selectchallenge"},
+		},
+		Source: "nextcloud/server core/Controller/LoginController.php, TwoFactorChallengeController.php, lib/private/Authentication/Login, TwoFactorAuth/Manager.php",
 	},
 	{
 		Name: "node-red", Title: "Node-RED",
@@ -182,23 +200,32 @@ var presets = []Preset{
 		// again before the password is looked at (ensure_db).
 		Words: Words{
 			Path: "/web/login", User: "login", Session: []string{"session_id"}, Success: success("page", "/web/login_successful"), Logout: "/web/session/logout",
+			Second: []string{"/web/login/totp"},
 		},
-		Source: "odoo/odoo addons/web/controllers/home.py",
+		Source: "odoo/odoo addons/web/controllers/home.py, addons/auth_totp/controllers/home.py",
 	},
 	{
 		Name: "paperless-ngx", Title: "Paperless-ngx",
+		// A redirect is no proof: one who still has to confirm an address, or to
+		// pass a second factor, is led on too. The profile names an e-mail that
+		// may be empty, so it is no whoami.
 		Words: Words{
-			Path: "/accounts/login/", User: "login", Session: []string{"*sessionid"}, Success: success("status", "302"), Logout: "/accounts/logout/",
+			Path: "/accounts/login/", User: "login", Session: []string{"*sessionid"}, Success: success("page", "/api/profile/"), Logout: "/accounts/logout/",
+			Second: []string{"/accounts/2fa/authenticate/"},
 		},
-		Source: "paperless-ngx/paperless-ngx src/paperless/urls.py",
+		Source: "paperless-ngx/paperless-ngx src/paperless/urls.py, views.py; pennersr/django-allauth allauth/urls.py, allauth/mfa",
 	},
 	{
 		Name: "phpmyadmin", Title: "phpMyAdmin",
+		// Over https its cookies have "_https" behind their names, and some
+		// versions "__Secure-" before them. A wrong password clears pmaAuth. A
+		// second factor is asked for after that: whoever has one is known by the
+		// password.
 		Words: Words{
-			Path: "/index.php", User: "pma_username", Session: []string{"phpMyAdmin*", "pmaUser-*", "pmaAuth-*"},
-			Success: success("cookie", "pmaAuth-*"), Logout: "/index.php?route=/logout", Public: []string{"/"},
+			Path: "/index.php", User: "pma_username", Session: []string{"*phpMyAdmin*", "*pmaUser-*", "*pmaAuth-*"},
+			Success: success("cookie", "*pmaAuth-*"), Logout: "/index.php?route=/logout", Public: []string{"/"},
 		},
-		Source: "phpmyadmin/phpmyadmin libraries/classes/Plugins/Auth/AuthenticationCookie.php",
+		Source: "phpmyadmin/phpmyadmin libraries/classes/Plugins/Auth/AuthenticationCookie.php, Plugins/AuthenticationPlugin.php, Config.php",
 	},
 	{
 		Name: "roundcube", Title: "Roundcube",
@@ -210,10 +237,13 @@ var presets = []Preset{
 	},
 	{
 		Name: "wordpress", Title: "WordPress",
+		// The plugins' second step is posted with the user's number and no
+		// session: the answer to the password sets the cookies and clears them,
+		// and what comes after it names nobody.
 		Words: Words{
 			Path: "/wp-login.php", User: "log", Session: []string{"wordpress_*"},
 			Success: success("cookie", "wordpress_logged_in_*"), Logout: "/wp-login.php?action=logout",
 		},
-		Source: "WordPress/WordPress wp-login.php",
+		Source: "WordPress/WordPress wp-login.php, wp-includes/user.php, default-constants.php; WordPress/two-factor class-two-factor-core.php",
 	},
 }

@@ -96,12 +96,15 @@ func (b *twoSteps) answer(w http.ResponseWriter, r *http.Request) bool {
 
 // secondRules are the ways in which a login block may say what success is.
 var secondRules = map[string]func(*identity.Config){
-	"found out":            func(*identity.Config) {},
-	"by a status":          func(c *identity.Config) { c.Success = rules("status", "302") },
-	"by where it leads":    func(c *identity.Config) { c.Success = rules("location", "/home") },
-	"by a page":            func(c *identity.Config) { c.Success = rules("page", "/account") },
-	"by whoami":            func(c *identity.Config) { c.Whoami = identity.Whoami{Path: "/me", JSON: "user.name"} },
-	"by a page and whoami": func(c *identity.Config) { c.Success = rules("page", "/account"); c.Whoami = identity.Whoami{Path: "/me", JSON: "user.name"} },
+	"found out":         func(*identity.Config) {},
+	"by a status":       func(c *identity.Config) { c.Success = rules("status", "302") },
+	"by where it leads": func(c *identity.Config) { c.Success = rules("location", "/home") },
+	"by a page":         func(c *identity.Config) { c.Success = rules("page", "/account") },
+	"by whoami":         func(c *identity.Config) { c.Whoami = identity.Whoami{Path: "/me", JSON: "user.name"} },
+	"by a page and whoami": func(c *identity.Config) {
+		c.Success = rules("page", "/account")
+		c.Whoami = identity.Whoami{Path: "/me", JSON: "user.name"}
+	},
 }
 
 func rules(kind string, args ...string) []identity.Success {
@@ -267,4 +270,109 @@ func TestThreat_X1_AClaimIsNoSignIn(t *testing.T) {
 func bubble(t *testing.T, name string, story func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) { synctest.Test(t, story) })
+}
+
+// The presets that know a second step, against a backend that answers as
+// their applications' sources say.
+func TestPresetsWithASecondStepSignInAfterItOnly(t *testing.T) {
+	tried := 0
+	for _, p := range identity.Presets() {
+		if len(p.Words.Second) == 0 {
+			continue
+		}
+		tried++
+		bubble(t, p.Name, func(t *testing.T) {
+			cfg := identity.Config{Application: "shop"}.With(p.Words)
+			g := newGateway(t, cfg)
+			session, proof, page := "app_session", "", ""
+			if names := p.Words.Session; len(names) > 0 {
+				session = strings.ReplaceAll(names[0], "*", "")
+			}
+			for _, s := range p.Words.Success {
+				switch s.Kind {
+				case "cookie":
+					proof = s.Args[0]
+				case "page":
+					page = s.Args[0]
+				}
+			}
+			step := strings.ReplaceAll(p.Words.Second[len(p.Words.Second)-1], "*", "totp")
+			waits := map[string]string{}
+			g.backend.answer = func(w http.ResponseWriter, r *http.Request) bool {
+				sid := ""
+				if c, err := r.Cookie(session); err == nil {
+					sid = c.Value
+				}
+				form, _ := url.ParseQuery(string(g.backend.last().body))
+				begin := func(user, waiting, to string) {
+					id := g.backend.begin(user)
+					waits[id] = waiting
+					w.Header().Add("Set-Cookie", session+"="+id+"; Path=/; HttpOnly")
+					w.Header().Set("Location", to)
+					w.WriteHeader(http.StatusFound)
+				}
+				switch user := form.Get(p.Words.User); {
+				case r.Method == http.MethodPost && r.URL.Path == p.Words.Path && passwords[user] == form.Get("password"):
+					begin("", user, strings.ReplaceAll(p.Words.Second[0], "*", "totp")+"?redirect=%2F")
+				case r.Method == http.MethodPost && r.URL.Path == step && form.Get("code") == code:
+					if proof != "" {
+						w.Header().Add("Set-Cookie", proof+"=0123456789abcdef; Path=/; HttpOnly")
+					}
+					begin(waits[sid], "", "/")
+				case r.Method == http.MethodPost:
+					w.Header().Set("Location", strings.ReplaceAll(p.Words.Second[0], "*", "totp"))
+					w.WriteHeader(http.StatusFound)
+				case r.URL.Path == page && g.backend.sessions[sid] == "":
+					w.WriteHeader(http.StatusForbidden)
+				default:
+					fmt.Fprint(w, "hello "+g.backend.sessions[sid])
+				}
+				return true
+			}
+			b := g.browser("laptop")
+			b.allow("ann")
+			b.get(p.Words.Path)
+			b.post(p.Words.Path, url.Values{p.Words.User: {"ann"}, "password": {passwords["ann"]}})
+			if g.attempt.Outcome != identity.OutcomeSecond || len(g.asked) > 0 {
+				t.Fatalf("the password: %+v, asked %v", g.attempt, g.asked)
+			}
+			b.post(step, url.Values{"code": {"000000"}})
+			if len(g.asked) > 0 {
+				t.Fatalf("a wrong code: %+v", g.attempt)
+			}
+			b.post(step, url.Values{"code": {code}})
+			if g.attempt.Outcome != identity.OutcomeReleased || g.attempt.Person.User != "ann" {
+				t.Fatalf("the code: %+v", g.attempt)
+			}
+			if got := text(b.get("/home")); got != "hello ann" {
+				t.Errorf("after it: %q", got)
+			}
+		})
+	}
+	if tried < 6 {
+		t.Errorf("%d presets know a second step", tried)
+	}
+}
+
+// WordPress' plugins sign in with the password and take it back at once.
+func TestASessionThatIsSetAndTakenBackSignsNobodyIn(t *testing.T) {
+	p, _ := identity.PresetNamed("wordpress")
+	g := newGateway(t, identity.Config{Application: "shop"}.With(p.Words))
+	g.backend.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		for _, value := range []string{"ann%7C1790000000%7Ctoken; Path=/; HttpOnly", "%20; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"} {
+			w.Header().Add("Set-Cookie", "wordpress_logged_in_0123456789abcdef0123456789abcdef="+value)
+		}
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<form action="/wp-login.php?action=validate_2fa" method="post"><input name="authcode"></form>`)
+		return true
+	}
+	b := g.browser("laptop")
+	b.get("/wp-login.php")
+	b.post("/wp-login.php", url.Values{"log": {"ann"}, "pwd": {"right"}})
+	if g.attempt.Outcome != identity.OutcomeFailed || len(g.asked) > 0 {
+		t.Errorf("the password: %+v, asked %v", g.attempt, g.asked)
+	}
 }

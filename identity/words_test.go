@@ -61,8 +61,8 @@ func TestWordsStandInACaddyfileAsTheyAre(t *testing.T) {
 		{"every word", identity.Words{
 			Path: "/login", User: "user[name]", Session: []string{"sid", "remember_*"}, Token: "access_token",
 			Success: []identity.Success{{Kind: "status", Args: []string{"302", "303"}}, {Kind: "page", Args: []string{"/x?u={user}"}}},
-			Whoami:  identity.Whoami{Path: "/me", JSON: "user.name"}, Logout: "/logout", Public: []string{"/", "/2fa*"},
-		}, "login /login {\n\tuser user[name]\n\tsession sid remember_*\n\ttoken access_token\n\tsuccess status 302 303\n\tsuccess page \"/x?u={user}\"\n\twhoami /me user.name\n\tlogout /logout\n}\npublic / /2fa*\n"},
+			Whoami:  identity.Whoami{Path: "/me", JSON: "user.name"}, Logout: "/logout", Public: []string{"/", "/2fa*"}, Second: []string{"/code", "/key/*"},
+		}, "login /login {\n\tuser user[name]\n\tsession sid remember_*\n\ttoken access_token\n\tsuccess status 302 303\n\tsuccess page \"/x?u={user}\"\n\tsecond /code /key/*\n\twhoami /me user.name\n\tlogout /logout\n}\npublic / /2fa*\n"},
 		{"a word with a quote", identity.Words{Path: "/login", User: `a "b" \c`}, "login /login {\n\tuser \"a \\\"b\\\" \\\\c\"\n}\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,6 +77,7 @@ func TestWordsThatCannotBeALoginAreRefused(t *testing.T) {
 	for name, w := range map[string]identity.Words{
 		"no path":                  {User: "x"},
 		"a path that is none":      {Path: "login"},
+		"a step that is no path":   {Path: "/login", Second: []string{"code"}},
 		"a line break":             {Path: "/login", User: "a\nadmin off"},
 		"the environment":          {Path: "/login", User: "{$SECRET}"},
 		"an unknown rule":          {Path: "/login", Success: []identity.Success{{Kind: "luck", Args: []string{"1"}}}},
@@ -94,9 +95,9 @@ func TestWordsThatCannotBeALoginAreRefused(t *testing.T) {
 }
 
 func TestTheConfigurationWinsOverWhatWasTaught(t *testing.T) {
-	taught := identity.Words{Path: "/login", User: "taught", Logout: "/bye", Public: []string{"/form"}, Success: []identity.Success{{Kind: "status", Args: []string{"303"}}}}
+	taught := identity.Words{Path: "/login", User: "taught", Logout: "/bye", Public: []string{"/form"}, Success: []identity.Success{{Kind: "status", Args: []string{"303"}}}, Second: []string{"/code"}}
 	joined := identity.Config{Path: "/login", User: "configured", Public: []string{"/open"}}.With(taught)
-	if joined.User != "configured" || joined.Logout != "/bye" || len(joined.Public) != 2 || len(joined.Success) != 1 {
+	if joined.User != "configured" || joined.Logout != "/bye" || len(joined.Public) != 2 || len(joined.Success) != 1 || len(joined.Second) != 1 {
 		t.Errorf("at the same path: %+v", joined)
 	}
 	if other := (identity.Config{Path: "/elsewhere"}).With(taught); other.User != "" || other.Success != nil || other.Public != nil {

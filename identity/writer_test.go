@@ -131,7 +131,7 @@ func TestCookiesThatScriptsReadAreLeftAlone(t *testing.T) {
 	g := newGateway(t, cfg)
 	g.backend.answer = func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Add("Set-Cookie", "XSRF-TOKEN=abc; Path=/")
-		w.Header().Add("Set-Cookie", "opaque=abc; Path=/; HttpOnly")
+		w.Header().Add("Set-Cookie", "opaque=abcdefgh; Path=/; HttpOnly")
 		w.Header().Add("Set-Cookie", "PHPSESSID=abc; Path=/")
 		return false
 	}
