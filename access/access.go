@@ -169,7 +169,10 @@ func (r *Rule) KeepNewer(fields string) { r.newer = fields }
 func (r Rule) Ended(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }
 
 // Matches reports whether the visit satisfies every field the rule names.
-func (r Rule) Matches(v Visit) bool {
+func (r Rule) Matches(v Visit) bool { return r.matches(&v) }
+
+// matches is Matches of what stays where it is: rules and visits are large.
+func (r *Rule) matches(v *Visit) bool {
 	if r.User != "" && r.User != v.User {
 		return false
 	}

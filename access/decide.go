@@ -162,40 +162,8 @@ type Standing struct {
 // refusal before an allowance of equal weight; else the policy for what is
 // new, the strictest answer of those that apply.
 func Decide(v Visit, s Standing, now time.Time) Verdict {
-	v.Place = v.Place.For(v.User)
-	if s.Locked {
-		// What is new is told all the same: a locked person's page must look
-		// like that of any other who waits (threat L17).
-		return Verdict{Answer: Deny, Step: StepLocked, New: Newness(v, s, now)}
-	}
-	if !s.Closed {
-		shut := s
-		shut.Closed = true
-		shadow := Decide(v, shut, now)
-		return Verdict{Answer: LetIn, Step: StepPadlock, New: shadow.New, Shadow: &shadow}
-	}
-	news := Newness(v, s, now)
-	switch {
-	case s.Exempt:
-		return Verdict{Answer: LetIn, Step: StepExempt, New: news}
-	case s.FullAccess:
-		return Verdict{Answer: LetIn, Step: StepFull, New: news}
-	}
-	if rule, ok := mostSpecific(v, s.Rules, now); ok {
-		answer := Deny
-		if rule.Effect == Allow {
-			answer = LetIn
-		}
-		return Verdict{Answer: answer, Step: StepRule, Rule: rule, New: news}
-	}
-	if len(news) == 0 {
-		return Verdict{Answer: LetIn, Step: StepKnown}
-	}
-	answer := LetIn
-	for _, part := range news {
-		answer = Stricter(answer, s.Policy.For(part))
-	}
-	return Verdict{Answer: answer, Step: StepPolicy, New: news}
+	j := judge(v, &s, now)
+	return j.Decide(v)
 }
 
 // Newness tells what about v none of the user's authorised connections has:
@@ -205,43 +173,9 @@ func Decide(v Visit, s Standing, now time.Time) Verdict {
 // part known too, unless another rule takes it back. The groups are those the
 // user has now: what a group gave ends where the membership ends.
 func Newness(v Visit, s Standing, now time.Time) []Part {
+	j := judge(v, &s, now)
 	v.Place = v.Place.For(v.User)
-	place, placed := s.Policy.SamePlace.Key(v.Place)
-	browser := s.Policy.SameBrowser.Key(v.Browser)
-	var shared []shares
-	for _, seen := range s.Seen {
-		if seen.User != v.User || seen.Application != v.Application {
-			continue
-		}
-		seen.Groups = v.Groups
-		seen.Place = seen.Place.For(v.User)
-		rule, ok := mostSpecific(seen, s.Rules, now)
-		if !ok || rule.Effect != Allow {
-			continue
-		}
-		seenPlace, ok := s.Policy.SamePlace.Key(seen.Place)
-		shared = append(shared, shares{
-			device:  v.Device.ID != "" && seen.Device.ID == v.Device.ID,
-			place:   placed && ok && seenPlace == place,
-			browser: browser.Family != "" && s.Policy.SameBrowser.Key(seen.Browser) == browser,
-		})
-	}
-	for i := range s.Rules {
-		r := &s.Rules[i]
-		if r.Effect != Allow || r.newer != "" || r.User == "" || r.User != v.User || r.Ended(now) {
-			continue
-		}
-		pattern := r.pattern(v)
-		if best, ok := mostSpecific(pattern, s.Rules, now); !r.Matches(pattern) || !ok || best.Effect != Allow {
-			continue
-		}
-		shared = append(shared, shares{
-			device:  r.Device != "" && r.Device == v.Device.ID,
-			place:   !r.Place.Any() && placed && r.Place.Matches(v.Place),
-			browser: r.Browser.Family != "" && r.Browser.Matches(v.Browser),
-		})
-	}
-	return newParts(shared)
+	return j.newness(&v)
 }
 
 // shares says which parts of a visit one authorised connection has too.
@@ -288,33 +222,32 @@ func (r *Rule) pattern(v Visit) Visit {
 			Country: r.Place.Country, Owner: r.Place.Owner,
 		},
 	}
-	if prefix, err := parsePrefix(r.Place.Prefix); err == nil {
-		p.Place.Address = prefix.Addr()
+	if r.Place.Prefix != "" {
+		if prefix, err := parsePrefix(r.Place.Prefix); err == nil {
+			p.Place.Address = prefix.Addr()
+		}
 	}
 	return p
 }
 
 // mostSpecific returns the rule that answers for v: the greatest weight, a
 // refusal before an allowance, then the older, then the smaller identifier,
-// so that the order of the list never matters.
-func mostSpecific(v Visit, rules []Rule, now time.Time) (Rule, bool) {
-	best, found := -1, false
+// so that the order of the list never matters. It is nil where none matches.
+func mostSpecific(v *Visit, rules []Rule, now time.Time) *Rule {
+	var best *Rule
 	for i := range rules {
 		r := &rules[i]
-		if r.Ended(now) || !r.Matches(v) {
+		if !r.matches(v) || r.Ended(now) {
 			continue
 		}
 		if r.Effect == Allow && r.newer != "" {
 			continue // it may not mean this visit (threat L4)
 		}
-		if !found || beats(r, &rules[best]) {
-			best, found = i, true
+		if best == nil || beats(r, best) {
+			best = r
 		}
 	}
-	if !found {
-		return Rule{}, false
-	}
-	return rules[best], true
+	return best
 }
 
 func beats(a, b *Rule) bool {

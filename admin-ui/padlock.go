@@ -71,9 +71,6 @@ type previewPage struct {
 	Teach, Device string
 }
 
-// previewPeople is how many people a preview lists by name.
-const previewPeople = 200
-
 // stoppedPerson is one whom closing would stop, with what would be stopped.
 type stoppedPerson struct {
 	Who, Href   string
@@ -122,18 +119,14 @@ func (v *visit) preview(status int, app, problem string) error {
 	if err != nil {
 		return err
 	}
-	adopted := map[string]bool{}
-	for _, c := range p.Adopted {
-		adopted[c.ID] = true
-	}
-	page.First, page.Imported, page.Adopted = p.First, len(p.Import), len(p.Adopted)
+	page.First, page.Imported, page.Adopted = p.First, p.Imported, p.Adopted
 	page.People, page.ConnectionsHeld = len(p.Stop), p.Connections()
-	page.MorePeople = max(len(p.Stop)-previewPeople, 0)
+	page.MorePeople = max(len(p.Stop)-gate.PreviewPeople, 0)
 	devices := v.deviceNames()
-	for _, s := range p.Stop[:min(len(p.Stop), previewPeople)] {
+	for _, s := range p.Stop[:min(len(p.Stop), gate.PreviewPeople)] {
 		person := stoppedPerson{Who: v.called(books.User{User: s.User, Name: s.Name}), Href: personHref(s.User)}
-		for _, c := range s.Connections[:min(len(s.Connections), 20)] {
-			line := stoppedConnection{ID: c.ID, Seen: v.when(c.Last), Adopted: adopted[c.ID]}
+		for _, c := range s.Connections {
+			line := stoppedConnection{ID: c.ID, Seen: v.when(c.Last), Adopted: p.First && c.Adopted}
 			if line.five, err = v.five(c, books.User{User: s.User, Name: s.Name}, devices); err != nil {
 				return err
 			}

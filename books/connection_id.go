@@ -27,7 +27,8 @@ func NewConnectionID(now time.Time, user string) string {
 }
 
 func (m mark) id(user string) string {
-	return idText.EncodeToString(m[:]) + base64.RawURLEncoding.EncodeToString([]byte(user))
+	var room [160]byte // of what most identifiers take
+	return string(base64.RawURLEncoding.AppendEncode(idText.AppendEncode(room[:0], m[:]), []byte(user)))
 }
 
 // time is the moment of the mark, to the millisecond.

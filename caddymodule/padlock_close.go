@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,53 +26,65 @@ func closePadlock(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var first []string
-	if c.words["yes"] == "" || c.words["also"] != "" {
-		if err := c.state.gate.Flush(ctx); err != nil {
-			return nil, err
-		}
-		p, err := c.state.gate.Preview(ctx, app)
-		if err != nil {
-			return nil, err
-		}
-		if first, err = letInFirst(p, c.words["also"]); err != nil || c.words["yes"] == "" {
-			return closing{Preview: p}, err
-		}
+	if c.words["yes"] != "" && c.words["also"] == "" {
+		p, err := c.state.gate.Close(ctx, app, c.by)
+		return closing{err == nil, p}, err
 	}
-	p, err := c.state.gate.Close(ctx, app, c.by, first...)
+	if err := c.state.gate.Flush(ctx); err != nil {
+		return nil, err
+	}
+	first := letInFirst(c.words["also"])
+	p, err := c.state.gate.Preview(ctx, app, first.add)
+	if err != nil {
+		return nil, err
+	}
+	if err := first.check(); err != nil || c.words["yes"] == "" {
+		return closing{Preview: p}, err
+	}
+	p, err = c.state.gate.Close(ctx, app, c.by, first.found...)
 	return closing{err == nil, p}, err
 }
 
-// letInFirst finds the connections of those whom closing would stop and who
-// are let in before: users by name, separated by commas, or "all". All are not
-// those of sessions older than the gate, among whom a thief may be: they are
-// named.
-func letInFirst(p gate.Preview, also string) ([]string, error) {
-	if also == "" {
-		return nil, nil
-	}
-	adopted := map[string]bool{}
-	for _, c := range p.Adopted {
-		adopted[c.ID] = true
-	}
-	var wanted []string
-	for name := range strings.SplitSeq(also, ",") {
-		name = strings.TrimSpace(name)
-		if !slices.ContainsFunc(p.Stop, func(s gate.Stopped) bool { return s.User == name }) && name != "all" {
-			return nil, badWords("--also %s: closing would not stop anybody of that name", name)
-		}
-		wanted = append(wanted, name)
-	}
-	var found []string
-	for _, s := range p.Stop {
-		named := slices.Contains(wanted, s.User)
-		for _, c := range s.Connections {
-			if named || slices.Contains(wanted, "all") && !adopted[c.ID] {
-				found = append(found, c.ID)
-			}
+// firstIn are the connections of those whom closing would stop and who are let
+// in before: users by name, separated by commas, or "all". All are not those of
+// sessions older than the gate, among whom a thief may be: they are named.
+type firstIn struct {
+	// wanted are the names, each with whether closing would stop that user.
+	wanted map[string]bool
+	found  []string
+}
+
+func letInFirst(also string) *firstIn {
+	f := &firstIn{wanted: map[string]bool{}}
+	if also != "" {
+		for name := range strings.SplitSeq(also, ",") {
+			f.wanted[strings.TrimSpace(name)] = false
 		}
 	}
-	return found, nil
+	return f
+}
+
+func (f *firstIn) add(s gate.Stopped) {
+	_, named := f.wanted[s.User]
+	if named {
+		f.wanted[s.User] = true
+	}
+	_, all := f.wanted["all"]
+	for _, c := range s.Connections {
+		if named || all && !c.Adopted {
+			f.found = append(f.found, c.ID)
+		}
+	}
+}
+
+// check tells of a name that closing would not stop.
+func (f *firstIn) check() error {
+	for _, name := range slices.Sorted(maps.Keys(f.wanted)) {
+		if !f.wanted[name] && name != "all" {
+			return badWords("--also %s: closing would not stop anybody of that name", name)
+		}
+	}
+	return nil
 }
 
 // counted is "1 person", "2 people".
@@ -100,12 +113,12 @@ func sayClosing(w io.Writer, b json.RawMessage) error {
 		fmt.Fprintf(&out, "It %s %s, %s.\n", stop, counted(len(p.Stop), "person", "people"), counted(p.Connections(), "connection", "connections"))
 	}
 	for _, s := range p.Stop {
-		fmt.Fprintf(&out, "  %s (%d)\n", lang.Inert(s.User, 0), len(s.Connections))
+		fmt.Fprintf(&out, "  %s (%d)\n", lang.Inert(s.User, 0), s.Count)
 	}
 	if p.First {
-		fmt.Fprintf(&out, "It closes for the first time: the connections of the last %d days %s (%d).\n", gate.ImportDays, import1, len(p.Import))
-		if len(p.Adopted) > 0 {
-			fmt.Fprintf(&out, "Those with sessions older than the gate %s (%d): have those people sign in first.\n", import2, len(p.Adopted))
+		fmt.Fprintf(&out, "It closes for the first time: the connections of the last %d days %s (%d).\n", gate.ImportDays, import1, p.Imported)
+		if p.Adopted > 0 {
+			fmt.Fprintf(&out, "Those with sessions older than the gate %s (%d): have those people sign in first.\n", import2, p.Adopted)
 		}
 	}
 	switch {

@@ -136,10 +136,10 @@ func TestFirstClosingLetsInWhoCameIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !p.First || len(p.Import) != 1 || p.Import[0].User != "julie" {
-			t.Errorf("first closing would import %v", p.Import)
+		if !p.First || p.Imported != 1 {
+			t.Errorf("first closing would import %d", p.Imported)
 		}
-		if len(p.Stop) != 1 || p.Stop[0].User != "ghost" || p.Connections() != 1 || len(p.Adopted) != 1 {
+		if len(p.Stop) != 1 || p.Stop[0].User != "ghost" || p.Connections() != 1 || p.Adopted != 1 {
 			t.Errorf("would stop %v", p.Stop)
 		}
 		if _, err := h.Close(t.Context(), "register", marie); err != nil {
@@ -161,7 +161,7 @@ func TestFirstClosingLetsInWhoCameIn(t *testing.T) {
 		h.check(t, julie(fromHome))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if p, err = h.Close(t.Context(), "register", marie); err != nil || p.First || len(p.Import) != 0 {
+		if p, err = h.Close(t.Context(), "register", marie); err != nil || p.First || p.Imported != 0 {
 			t.Errorf("a later closing imports nothing: %v %+v", err, p)
 		}
 		if v := h.check(t, julie(fromHome)); v.Answer != access.Approval {
@@ -180,8 +180,8 @@ func TestTheImportMakesNoRuleThatReachesFurther(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		p, err := h.Close(t.Context(), "register", marie)
-		if err != nil || len(p.Import) != 0 || p.Connections() != 2 {
-			t.Fatalf("%v: imports %d, stops %d", err, len(p.Import), p.Connections())
+		if err != nil || p.Imported != 0 || p.Connections() != 2 {
+			t.Fatalf("%v: imports %d, stops %d", err, p.Imported, p.Connections())
 		}
 		for _, v := range []access.Visit{nowhere, bare, julie(), julie(fromHome)} {
 			if got := h.check(t, v); got.Answer != access.Approval {

@@ -63,7 +63,7 @@ func TestAStoredConnectionIsJudgedByTheGroupsOfItsUser(t *testing.T) {
 					t.Fatal(err)
 				}
 				// The first closing would import who is merely new.
-				stopped := len(preview.Stop)+len(preview.Import) > 0
+				stopped := len(preview.Stop)+preview.Imported > 0
 				if stopped != (c.want != access.LetIn) {
 					t.Errorf("the preview stops her: %v", stopped)
 				}

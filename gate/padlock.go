@@ -4,162 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
+	"strconv"
 	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/store"
 )
-
-// ImportDays is how far back the first closing looks.
-const ImportDays = 30
-
-// dormantDays is how long a user may be unseen before an import leaves them
-// out (threat L21).
-const dormantDays = 60
-
-// Stopped is one person whom closing the padlock would stop.
-type Stopped struct {
-	User        string
-	Name        string
-	Connections []books.Connection
-}
-
-// Preview says whom closing would stop, from the recorded traffic of the
-// last 30 days, and whom the first closing would let in first.
-type Preview struct {
-	Application string
-	// First says that the padlock was never closed: closing imports Import.
-	First  bool
-	Stop   []Stopped
-	Import []books.Connection
-	// Adopted are those not imported since only sessions older than the gate
-	// were seen on them; they are among Stop too.
-	Adopted []books.Connection
-}
-
-// Connections counts the connections that would be stopped.
-func (p Preview) Connections() int {
-	n := 0
-	for _, s := range p.Stop {
-		n += len(s.Connections)
-	}
-	return n
-}
-
-// Preview looks at whom closing an application's padlock would stop.
-func (g *Gate) Preview(ctx context.Context, application string) (Preview, error) {
-	now := g.opt.Clock()
-	conf := g.Application(application)
-	lock, err := g.books.Padlocks.Get(ctx, application)
-	if err != nil {
-		return Preview{}, err
-	}
-	p := Preview{Application: application, First: lock.FirstClosed.IsZero()}
-	shared, err := g.books.Rules.Shared(ctx, application)
-	if err != nil {
-		return Preview{}, err
-	}
-	grouped, err := g.books.Groups.Any(ctx, application)
-	if err != nil {
-		return Preview{}, err
-	}
-	// They come user by user: no more than one's is in memory at a time, but
-	// for those whom the preview names.
-	var list []books.Connection
-	var failed error
-	whole := func() bool {
-		if len(list) > 0 {
-			failed = g.previewUser(ctx, &p, conf, list, shared, grouped, now)
-		}
-		list = list[:0]
-		return failed == nil
-	}
-	err = g.books.Connections.Each(ctx, application, func(c books.Connection) bool {
-		if len(list) > 0 && list[0].User != c.User && !whole() {
-			return false
-		}
-		list = append(list, c)
-		return true
-	})
-	if err == nil && failed == nil {
-		whole()
-	}
-	if err = errors.Join(err, failed); err != nil {
-		return Preview{}, fmt.Errorf("reading connections of %s: %w", application, err)
-	}
-	sort.Slice(p.Stop, func(i, j int) bool { return p.Stop[i].User < p.Stop[j].User })
-	newest := func(l []books.Connection) { sort.Slice(l, func(i, j int) bool { return l[i].Last.After(l[j].Last) }) }
-	newest(p.Import)
-	newest(p.Adopted)
-	return p, nil
-}
-
-func (g *Gate) previewUser(ctx context.Context, p *Preview, conf Application, list []books.Connection, shared []access.Rule, grouped bool, now time.Time) error {
-	user := list[0].User
-	record, err := g.books.Users.Get(ctx, user)
-	if err != nil {
-		return err
-	}
-	var groups []string
-	if grouped {
-		if groups, err = g.books.Groups.Of(ctx, p.Application, user); err != nil {
-			return err
-		}
-	}
-	rules := shared
-	if user != "" {
-		for _, app := range []string{p.Application, ""} {
-			theirs, err := g.books.Rules.Of(ctx, app, user)
-			if err != nil {
-				return err
-			}
-			rules = append(rules[:len(rules):len(rules)], theirs...)
-		}
-	}
-	since := now.AddDate(0, 0, -ImportDays)
-	standing := access.Standing{
-		Locked: record.IsLocked(p.Application), FullAccess: record.HasFullAccess(p.Application),
-		Exempt: record.IsExempt(p.Application) || conf.exempts(user, groups), Closed: true, Rules: rules, Policy: conf.Policy,
-	}
-	var recent, imported []books.Connection
-	for _, c := range list {
-		standing.Seen = append(standing.Seen, c.Visit())
-		if c.Last.After(since) {
-			recent = append(recent, c)
-		}
-	}
-	if p.First {
-		for _, c := range recent {
-			if c.Adopted {
-				p.Adopted = append(p.Adopted, c)
-				continue
-			}
-			if v := access.Decide(recorded(c, groups), standing, now); v.Answer == access.LetIn || v.Step != access.StepPolicy {
-				continue // let in already, or refused by somebody's rule
-			}
-			if !nameable(g.ruleFor(c, conf.Policy, "import", now)) {
-				continue // a rule of it would reach further than the connection
-			}
-			imported = append(imported, c)
-		}
-		for _, c := range imported {
-			standing.Rules = append(standing.Rules[:len(standing.Rules):len(standing.Rules)], g.ruleFor(c, conf.Policy, "import", now))
-		}
-		p.Import = append(p.Import, imported...)
-	}
-	var stopped []books.Connection
-	for _, c := range recent {
-		if access.Decide(recorded(c, groups), standing, now).Answer != access.LetIn {
-			stopped = append(stopped, c)
-		}
-	}
-	if len(stopped) > 0 {
-		p.Stop = append(p.Stop, Stopped{User: user, Name: record.Name, Connections: stopped})
-	}
-	return nil
-}
 
 // ruleFor is the rule that authorises exactly one connection. Its identifier
 // comes from the connection's, so that doing it twice makes one rule.
@@ -200,14 +51,39 @@ func (g *Gate) Close(ctx context.Context, application string, by By, also ...str
 	if err := g.Flush(ctx); err != nil {
 		return Preview{}, err
 	}
-	preview, err := g.Preview(ctx, application)
+	now := g.opt.Clock()
+	chosen, err := g.chosen(ctx, application, conf.Policy, by, also, now)
 	if err != nil {
 		return Preview{}, err
 	}
-	if err := g.authorise(ctx, preview, conf.Policy, by, also); err != nil {
-		return preview, err
+	// What is let in by itself is written as it is found, in batches: there may
+	// be a million of it.
+	keep := func(some []store.Write) error {
+		if err := g.books.Store.Apply(ctx, store.Batch{Writes: some}); err != nil {
+			return fmt.Errorf("authorising the connections of %s: %w", application, err)
+		}
+		return nil
 	}
-	now := g.opt.Clock()
+	var writes []store.Write
+	preview, err := g.foresee(ctx, application, func(c books.Connection) error {
+		writes = append(writes, g.books.Rules.Put(g.ruleFor(c, conf.Policy, "import", now))...)
+		if len(writes) < writesPerBatch {
+			return nil
+		}
+		err := keep(writes)
+		writes = writes[:0]
+		return err
+	}, nil)
+	if err != nil {
+		return Preview{}, err
+	}
+	for writes = append(writes, chosen...); len(writes) > 0; {
+		n := min(len(writes), writesPerBatch)
+		if err := keep(writes[:n]); err != nil {
+			return preview, err
+		}
+		writes = writes[n:]
+	}
 	_, err = g.books.Padlocks.Update(ctx, application, func(p *books.Padlock) ([]store.Write, bool, error) {
 		if p.Closed {
 			return nil, false, nil
@@ -219,7 +95,7 @@ func (g *Gate) Close(ctx context.Context, application string, by By, also ...str
 		return []store.Write{g.books.Audit.Write(books.Entry{
 			At: now, Who: by.Who, From: by.From, Via: by.Via, What: "padlock.close", Application: application, Subject: application,
 			Detail: map[string]string{
-				"imported": fmt.Sprint(len(preview.Import)), "stopped": fmt.Sprint(preview.Connections()), "people": fmt.Sprint(len(preview.Stop)),
+				"imported": strconv.Itoa(preview.Imported), "stopped": strconv.Itoa(preview.Connections()), "people": strconv.Itoa(len(preview.Stop)),
 			},
 		})}, true, nil
 	})
@@ -230,38 +106,22 @@ func (g *Gate) Close(ctx context.Context, application string, by By, also ...str
 	return preview, nil
 }
 
-func (g *Gate) authorise(ctx context.Context, p Preview, policy access.Policy, by By, also []string) error {
-	now := g.opt.Clock()
+// chosen are the writes that let in, before a padlock closes, the connections
+// that somebody chose, by identifier.
+func (g *Gate) chosen(ctx context.Context, application string, policy access.Policy, by By, also []string, now time.Time) ([]store.Write, error) {
 	var writes []store.Write
-	for _, c := range p.Import {
-		user, err := g.books.Users.Get(ctx, c.User)
-		if err != nil {
-			return err
-		}
-		if last := user.Last; !last.IsZero() && now.Sub(last) > dormantDays*24*time.Hour {
-			continue
-		}
-		writes = append(writes, g.books.Rules.Put(g.ruleFor(c, policy, "import", now))...)
-	}
 	for _, id := range also {
-		c, err := g.books.Connections.Get(ctx, p.Application, id)
+		c, err := g.books.Connections.Get(ctx, application, id)
 		if err != nil {
-			return fmt.Errorf("connection %s: %w", id, err)
+			return nil, fmt.Errorf("connection %s: %w", id, err)
 		}
 		rule := g.ruleFor(c, policy, by.Who, now)
 		if !nameable(rule) {
-			return fmt.Errorf("connection %s: %w", id, ErrInexact)
+			return nil, fmt.Errorf("connection %s: %w", id, ErrInexact)
 		}
 		writes = append(writes, g.books.Rules.Put(rule)...)
 	}
-	for len(writes) > 0 {
-		n := min(len(writes), writesPerBatch)
-		if err := g.books.Store.Apply(ctx, store.Batch{Writes: writes[:n]}); err != nil {
-			return fmt.Errorf("authorising the connections of %s: %w", p.Application, err)
-		}
-		writes = writes[n:]
-	}
-	return nil
+	return writes, nil
 }
 
 // OpenPadlock opens an application's padlock: everybody gets in but a locked
