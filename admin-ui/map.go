@@ -21,31 +21,6 @@ type mapDot struct {
 	BoxX, BoxY, Size    string
 	Label, LabelY, Text string
 	Side, Title         string
-	// Href leads to who came from there; empty where the dot leads nowhere.
-	Href string
-}
-
-// worldOf draws the whole world but the ice, with dots as large as the people
-// who come from there are many; nil where no place can be put on it.
-func worldOf(list []personPlace) *mapView {
-	const left, top, width, height = 0, 15, 1000, 400
-	var m mapView
-	m.Box = fmt.Sprintf("%d %d %d %d", left, top, width, height)
-	return m.dots(list, 1, func(p personPlace) float64 { return min(6+3*math.Sqrt(float64(p.Number)), 26) })
-}
-
-// nearOf is worldOf closer: only what holds the dots.
-func nearOf(list []personPlace) *mapView {
-	m := mapOf(list)
-	if m == nil {
-		return nil
-	}
-	var width float64
-	if _, err := fmt.Sscanf(m.Box, "%f %f %f", new(float64), new(float64), &width); err != nil || width <= 0 {
-		return m
-	}
-	closer := mapView{Box: m.Box}
-	return closer.dots(list, width/1000, func(p personPlace) float64 { return min(8+3*math.Sqrt(float64(p.Number)), 26) })
 }
 
 // mapOf draws places; nil where none of them can be put on a map.
@@ -96,7 +71,7 @@ func (m *mapView) dots(list []personPlace, unit float64, radius func(personPlace
 	}
 	num := func(f float64) string { return fmt.Sprintf("%.2f", f) }
 	for _, p := range apart {
-		d := mapDot{Side: p.places[0].Side, Title: p.places[0].words(), Label: fmt.Sprint(p.places[0].Number), Href: p.places[0].Href}
+		d := mapDot{Side: p.places[0].Side, Title: p.places[0].words(), Label: fmt.Sprint(p.places[0].Number)}
 		r := radius(p.places[0]) * unit
 		for _, x := range p.places[1:] {
 			if x.Side == "out" || (x.Side == "wait" && d.Side == "in") {

@@ -19,15 +19,19 @@ const placeRows = 40
 // placesPage is the world, the networks that have a name, and those that could.
 type placesPage struct {
 	frame
-	Map      *mapView
-	Named    []namedPlace
-	Seen     []seenPlace
-	MayName  bool
-	Error    string
-	Name     string
-	Prefix   string
-	User     string
-	Unnamed  int
+	Map     *worldMap
+	Named   []namedPlace
+	Seen    []seenPlace
+	MayName bool
+	Error   string
+	Name    string
+	Prefix  string
+	User    string
+	// Unnamed is how many places without a name there are, More how many of
+	// them the list leaves out.
+	Unnamed, More int
+	// Zoomed says that the list holds only what the map shows.
+	Zoomed   bool
 	OpenForm bool
 	// Views are the whole world and a closer look.
 	Views []tab
@@ -92,26 +96,12 @@ func (v *visit) places(status int, page placesPage) error {
 	if page.Named, err = v.namedPlaces(named); err != nil {
 		return err
 	}
-	var dots []personPlace
-	for _, s := range seen {
-		side := "in"
-		switch {
-		case s.refused > 0 && s.in == 0:
-			side = "out"
-		case s.in == 0:
-			side = "wait"
-		}
-		dots = append(dots, personPlace{
-			Number: len(s.users), Where: s.Where, Side: side, at: s.at, Href: s.Href,
-			Title: v.say.Text("places.dot", "place", s.Where, "people", v.say.Text("people.count", "count", len(s.users))),
-		})
-	}
-	near := v.r.URL.Query().Get("map") == "near"
-	if page.Map = worldOf(dots); near {
-		page.Map = nearOf(dots)
-	}
+	q := v.r.URL.Query()
+	near := q.Get("map") == "near"
+	page.Map = v.world(seen, lensAsked(q, seen))
+	zoomed := page.Map != nil && !near && page.Map.lens.width < worldWide
 	page.Views = []tab{
-		{v.say.Text("places.view.world"), "/places", !near},
+		{v.say.Text("places.view.world"), "/places", !near && !zoomed},
 		{v.say.Text("places.view.near"), "/places?map=near", near},
 	}
 	for _, n := range page.Named {
@@ -123,10 +113,17 @@ func (v *visit) places(status int, page placesPage) error {
 		if s.at.Name != "" {
 			continue
 		}
+		if zoomed {
+			page.Zoomed = true
+			if x, y, known := s.point(); !known || !page.Map.lens.holds(x, y) {
+				continue
+			}
+		}
 		if page.Unnamed++; len(page.Seen) < placeRows {
 			page.Seen = append(page.Seen, *s)
 		}
 	}
+	page.More = page.Unnamed - len(page.Seen)
 	return v.show(status, "places", page)
 }
 

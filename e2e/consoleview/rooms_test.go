@@ -80,6 +80,7 @@ var rooms = []struct{ name, path string }{
 	{"padlock-open", "/padlock/register/open"},
 	{"padlock-close", "/padlock/pay/close"},
 	{"devices", "/devices?view=all"},
+	{"devices-shared", "/devices"},
 	{"try", "/explain?app=register&user=julie.tremblay@lucioles.example&address=203.0.113.9"},
 	{"people", "/people"},
 	{"person", "/people/julie.tremblay@lucioles.example"},
@@ -87,6 +88,7 @@ var rooms = []struct{ name, path string }{
 	{"columns-person", "/columns?app=register&person=julie.tremblay@lucioles.example"},
 	{"places", "/places"},
 	{"places-near", "/places?map=near"},
+	{"places-closer", "/places?lat=46&lon=-73&zoom=3"},
 	{"rules", "/rules"},
 	{"rules-unused", "/rules?unused=1"},
 	{"rule-new", "/rules/new"},
@@ -117,7 +119,7 @@ func stocks() []stock {
 	list := []stock{
 		{"0", options{open: true}, 1},
 		{"1", options{connections: 1, requests: 1}, 1},
-		{"20", options{connections: 20, requests: 5}, 2},
+		{"20", options{connections: 20, requests: 5, shared: true}, 2},
 	}
 	if everything() {
 		list = append(list, stock{"100000", options{connections: 100_000, requests: 5}, 0})
@@ -175,6 +177,9 @@ func (s *stand) tour(t *testing.T, address string, o stock, view e2e.View) {
 // refill closes the padlock that a tour opened, and has others ask.
 func (s *stand) refill(t *testing.T, o stock, tours int) {
 	t.Helper()
+	if p, err := s.gate.Padlock(context.Background(), "register"); err != nil || p.Closed {
+		return // not all rooms were toured
+	}
 	if _, err := s.gate.Close(context.Background(), "register", gate.By{Who: fixture.Marie.Email}); err != nil {
 		t.Fatal(err)
 	}

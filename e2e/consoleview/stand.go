@@ -14,6 +14,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/seal"
+	"github.com/cadenas-gateway/cadenas/store"
 	"github.com/cadenas-gateway/cadenas/store/memory"
 )
 
@@ -21,6 +22,8 @@ import (
 type options struct {
 	connections, requests int
 	open, first, bare     bool
+	// shared adds a tablet that several people use.
+	shared bool
 }
 
 // stand is a console with all that it stands on.
@@ -77,6 +80,13 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 	})
 	if err := fixture.Fill(ctx, b, time.Now(), o.connections); err != nil {
 		return nil, err
+	}
+	if o.shared {
+		for _, c := range fixture.Shared(time.Now(), 7) {
+			if err := b.Store.Apply(ctx, store.Batch{Writes: b.Connections.Put(c)}); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if !o.open && !o.bare {
 		if _, err := g.Close(ctx, "register", gate.By{Who: fixture.Marie.Email, Via: "console"}); err != nil {
