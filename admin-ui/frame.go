@@ -85,6 +85,8 @@ func (v *visit) frame(key string, styles, scripts []string, topics ...string) (f
 		Token: v.session.Form, Now: v.now, Back: here, Topics: strings.Join(topics, " "),
 	}
 	f.Alarm, _ = v.alarm()
+	zone, offset := v.say.Zone(v.now)
+	f.Zone, f.Offset = v.say.Text("console.zone", "zone", zone), offset
 	if f.Admin == "" {
 		f.Admin = v.admin.Email
 	}

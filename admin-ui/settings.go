@@ -36,7 +36,7 @@ func showSettings(v *visit) error {
 	}
 	page := settingsPage{frame: f}
 	if v.Settings != nil {
-		for _, g := range v.Settings() {
+		for i, g := range v.Settings() {
 			group := SettingGroup{Title: v.word(g.Title)}
 			for _, line := range g.Lines {
 				line.Name = v.word(line.Name)
@@ -48,6 +48,10 @@ func showSettings(v *visit) error {
 				if line.Store {
 					group.Lines = append(group.Lines, v.storeSize()...)
 				}
+			}
+			if i == 0 {
+				zone, _ := v.say.Zone(v.now)
+				group.Lines = append(group.Lines, SettingLine{Name: v.say.Text("settings.zone"), Value: zone})
 			}
 			page.Groups = append(page.Groups, group)
 		}

@@ -261,6 +261,17 @@ func TestWhatChangesIsStreamed(t *testing.T) {
 	if n := next(his); !slices.Contains(n.Topics, "requests") || n.Waiting != 1 {
 		t.Errorf("his: %+v", n)
 	}
+	// Signing out everywhere else cuts the streams there.
+	elsewhere := h.signIn(fixture.Paul.Email)
+	elsewhere.get("/account")
+	if a := elsewhere.post("/sign-out/elsewhere"); a.StatusCode != http.StatusSeeOther {
+		t.Fatal(a.StatusCode)
+	}
+	for range his { // ends: the write that ended the session wakes the stream
+	}
+	if ctx.Err() != nil {
+		t.Error("signed out from elsewhere, and the stream goes on")
+	}
 	marie.get("/account")
 	if a := marie.post("/sign-out"); a.StatusCode != http.StatusSeeOther {
 		t.Fatal(a.StatusCode)

@@ -47,6 +47,9 @@ type View struct {
 	// Motion leaves animations on; otherwise the person asked for less motion,
 	// so that pictures come out the same.
 	Motion bool
+	// Zone is the time zone of the person's machine ("America/Toronto"); empty
+	// for that of this one.
+	Zone string
 	// IPv6 lets names on this machine lead to ::1, which is another place
 	// than 127.0.0.1.
 	IPv6 bool
@@ -121,6 +124,11 @@ func (v View) apply() chromedp.Action[chromedp.Void] {
 			}
 			if _, err := cdp.Call(ctx, t, emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: v.Language}); err != nil {
 				return err
+			}
+			if v.Zone != "" {
+				if _, err := cdp.Call(ctx, t, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: v.Zone}); err != nil {
+					return err
+				}
 			}
 			if _, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: v.NoScript}); err != nil {
 				return err

@@ -14,6 +14,21 @@ func (c *Catalogue) local(t time.Time) time.Time {
 	return t.Local()
 }
 
+// Zone says the zone that times are said in, as it is at a moment: "UTC",
+// "UTC−05:00", and how many minutes it is ahead of UTC.
+func (c *Catalogue) Zone(at time.Time) (string, int) {
+	_, seconds := c.local(at).Zone()
+	minutes := seconds / 60
+	if minutes == 0 {
+		return "UTC", 0
+	}
+	sign, size := "+", minutes
+	if minutes < 0 {
+		sign, size = "\u2212", -minutes
+	}
+	return fmt.Sprintf("UTC%s%02d:%02d", sign, size/60, size%60), minutes
+}
+
 // Time says a time of day: "2:32 pm", "14 h 32", "8 h". Spaces do not break.
 func (c *Catalogue) Time(t time.Time) string {
 	t = c.local(t)

@@ -49,6 +49,10 @@ type Console struct {
 	// Alarm is one sentence about what is wrong with the gate as a whole, at
 	// the top of every room; empty while all is well.
 	Alarm string
+	// Zone says in whose time zone the page says times; it is shown where the
+	// browser's is another. Offset is how many minutes that zone is ahead of UTC.
+	Zone   string
+	Offset int
 }
 
 // Room is one entry of the console's navigation.

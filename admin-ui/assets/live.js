@@ -199,6 +199,10 @@ for (const select of document.querySelectorAll("select[data-submit]")) {
   select.addEventListener("change", () => { if (!keys) select.form.requestSubmit(); });
 }
 
+// Times are said in the server's zone: who is in another one is told.
+const zone = document.getElementById("zone");
+if (zone) zone.hidden = Number(zone.dataset.offset) === -new Date().getTimezoneOffset();
+
 // Assets are kept by a service worker, so that the console opens quickly and can
 // be installed; it keeps nothing else.
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/worker.js").catch(() => {});
