@@ -7,6 +7,8 @@ import (
 
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/identity"
+	"github.com/cadenas-gateway/cadenas/lang"
 )
 
 // padlockView is the large padlock with its state in words.
@@ -15,7 +17,7 @@ type padlockView struct {
 	Closed      bool
 	// Pinned says that the configuration holds it.
 	Pinned bool
-	// Cannot says why it cannot be closed yet, in the configuration's words.
+	// Cannot says why it cannot be closed yet.
 	Cannot string
 	// By and When are who turned it last.
 	By, When string
@@ -39,7 +41,7 @@ func (v *visit) padlock(app string) (padlockView, error) {
 	}
 	if !p.Closed && !p.Pinned && conf.CanClose != nil {
 		if err := conf.CanClose(); err != nil {
-			p.Cannot = err.Error()
+			p.Cannot = v.cannotClose(err)
 		}
 	}
 	switch {
@@ -49,6 +51,15 @@ func (v *visit) padlock(app string) (padlockView, error) {
 		p.Draw = "final"
 	}
 	return p, nil
+}
+
+// cannotClose says in the reader's language why a padlock cannot be closed.
+func (v *visit) cannotClose(err error) string {
+	var untaught *identity.Untaught
+	if errors.As(err, &untaught) {
+		return v.say.Text("teach.cannot")
+	}
+	return v.say.Text("padlock.cannot") + " " + lang.Inert(err.Error(), 600)
 }
 
 // previewPage says whom closing would stop, before it is done.

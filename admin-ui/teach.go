@@ -122,7 +122,7 @@ func tryLesson(v *visit) error {
 	}
 	words := v.typedWords()
 	if err := words.Check(); err != nil {
-		return v.teaching(http.StatusUnprocessableEntity, &words, v.say.Text("teach.bad_words")+" "+err.Error())
+		return v.teaching(http.StatusUnprocessableEntity, &words, v.wordsProblem(err))
 	}
 	_, err = v.Teaching.Lessons.Try(v.ctx(), app, v.teacher(), words)
 	return v.taughtDone(app, err, &words)
@@ -137,7 +137,7 @@ func keepLesson(v *visit) error {
 	}
 	words := v.typedWords()
 	if err := words.Check(); err != nil {
-		return v.teaching(http.StatusUnprocessableEntity, &words, v.say.Text("teach.bad_words")+" "+err.Error())
+		return v.teaching(http.StatusUnprocessableEntity, &words, v.wordsProblem(err))
 	}
 	l, err := v.Teaching.Lessons.Get(v.ctx(), app)
 	if err != nil {
@@ -164,7 +164,7 @@ func keepPreset(v *visit) error {
 	}
 	words := p.Words.Under(strings.TrimSpace(v.r.PostFormValue("under")))
 	if err := words.Check(); err != nil {
-		return v.teaching(http.StatusUnprocessableEntity, nil, v.say.Text("teach.bad_words")+" "+err.Error())
+		return v.teaching(http.StatusUnprocessableEntity, nil, v.wordsProblem(err))
 	}
 	t := identity.Taught{Words: words, By: v.by().Who, Preset: p.Name}
 	if err := v.Teaching.Keep(v.ctx(), app, t, v.by()); err != nil {
@@ -232,6 +232,23 @@ func (v *visit) typedWords() identity.Words {
 		}
 	}
 	return w
+}
+
+// wordsProblem says in the reader's language why words cannot be a login block.
+func (v *visit) wordsProblem(err error) string {
+	var wrong *identity.WordsError
+	if errors.As(err, &wrong) {
+		return v.say.Text("teach.wrong."+wrong.Code, "what", wrong.What)
+	}
+	return v.say.Text("teach.bad_words") + " " + err.Error()
+}
+
+// whyTried says in the reader's language how a sign-in was judged.
+func (v *visit) whyTried(t *identity.Tried) string {
+	if code, what := t.Why(); code != "" {
+		return v.say.Text("teach.why."+code, "what", what)
+	}
+	return t.Reason
 }
 
 // lessonOf is the lesson under way in an application, nil for none.

@@ -187,11 +187,16 @@ func (v *visit) lessonView(l *identity.Lesson, known LoginKnown) *lessonView {
 		switch step {
 		case identity.LessonWrong:
 			s.Seen = v.exchangeWords(l.Wrong)
+			if l.Known {
+				s.Seen = append(s.Seen, v.say.Text("teach.saw.known"))
+			}
 		case identity.LessonRight:
 			s.Seen = v.exchangeWords(l.Right)
 		case identity.LessonLeave:
 			if l.Logout != "" {
 				s.Seen = []string{v.say.Text("teach.saw.logout", "path", l.Logout)}
+			} else if l.Basic() {
+				s.Seen, s.Again = []string{v.say.Text("teach.saw.basic_leave")}, ""
 			} else if i < now {
 				s.Seen = []string{v.say.Text("teach.saw.no_logout")}
 			}
@@ -307,13 +312,13 @@ func (v *visit) triedWords(l *identity.Lesson) []triedLine {
 		if t.Proof == "failed" {
 			lines = append(lines, triedLine{true, v.say.Text("teach.tried.wrong")})
 		} else {
-			lines = append(lines, triedLine{false, v.say.Text("teach.tried.wrong.bad", "why", t.Reason)})
+			lines = append(lines, triedLine{false, v.say.Text("teach.tried.wrong.bad", "why", v.whyTried(t))})
 		}
 	}
 	if t := l.TriedRight; t != nil {
 		switch {
 		case t.Proof != "signed":
-			lines = append(lines, triedLine{false, v.say.Text("teach.tried.right.bad", "why", t.Reason)})
+			lines = append(lines, triedLine{false, v.say.Text("teach.tried.right.bad", "why", v.whyTried(t))})
 		case t.Otherwise:
 			lines = append(lines, triedLine{true, v.say.Text("teach.tried.right.otherwise")})
 		default:

@@ -58,6 +58,10 @@ type Lesson struct {
 	// it was used, and of the cookie's.
 	Link, Cookie string
 
+	// Known says that the browser sent a name and a password by itself (basic
+	// authentication) that it had from before: no wrong one can be typed there.
+	Known bool
+
 	// Page is the page that showed the form; Before are paths that something
 	// was sent to before the sign-in (a form in two steps).
 	Page   string
@@ -247,7 +251,7 @@ func (b *Lessons) Again(ctx context.Context, application string, by Teacher, ste
 		}
 		switch step {
 		case LessonWrong:
-			l.Wrong, l.Right, l.Page, l.Before, l.Assets = nil, nil, "", nil, nil
+			l.Wrong, l.Right, l.Page, l.Before, l.Assets, l.Known = nil, nil, "", nil, nil, false
 			l.Users, l.Typed = nil, nil
 		case LessonRight:
 			l.Right = nil
@@ -292,6 +296,11 @@ func (b *Lessons) Try(ctx context.Context, application string, by Teacher, w Wor
 			return ErrLessonStep
 		}
 		l.Words, l.Step, l.TriedWrong, l.TriedRight = w, LessonTryWrong, nil, nil
+		if l.Basic() && w.User == "basic" && w.Whoami.Path == "" {
+			// A browser sends by itself what it was told once: a wrong password
+			// cannot be typed again. The pair that was seen is what is judged.
+			l.TriedWrong, l.TriedRight, l.Step = l.Wrong.tried(), l.Right.tried(), LessonTried
+		}
 		return nil
 	})
 }

@@ -15,6 +15,9 @@ func (l *Lesson) Find() Words {
 		return Words{}
 	}
 	w := Words{Path: right.Path, User: right.User, Token: right.Token, Logout: l.Logout}
+	if l.Basic() { // nothing but the header says who it is
+		return Words{Path: w.Path, User: "basic"}
+	}
 	if w.User == "" && l.Wrong != nil {
 		w.User = l.Wrong.User
 	}
@@ -33,6 +36,14 @@ func (l *Lesson) Find() Words {
 	}
 	return w
 }
+
+// Basic reports whether the pair that was seen was basic authentication.
+func (l *Lesson) Basic() bool {
+	return l.Wrong != nil && l.Right != nil && l.Wrong.Kind == "basic" && l.Right.Kind == "basic"
+}
+
+// tried is a sign-in as it was judged when it was seen.
+func (e *Exchange) tried() *Tried { return &Tried{Proof: e.Proof, Reason: e.Reason, Status: e.Status} }
 
 // Told reports whether the answers themselves tell a wrong password from a
 // right one.

@@ -316,3 +316,87 @@ func TestALessonChangesNothingOnTheWay(t *testing.T) {
 		t.Errorf("the lesson stands at %s", s.lesson().Step)
 	}
 }
+
+// basic is one request of the watched browser with basic authentication; no
+// name for none.
+func (s *school) basic(target, user, password string) *httptest.ResponseRecorder {
+	s.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Header.Set("Accept", "text/html")
+	if user != "" {
+		r.SetBasicAuth(user, password)
+	}
+	rw := httptest.NewRecorder()
+	next := func(w http.ResponseWriter, r *http.Request) error { s.backend(w, r); return nil }
+	if err := s.lessons.Watch("shop", s.cookie, r, next)(rw, r); err != nil {
+		s.t.Fatal(err)
+	}
+	return rw
+}
+
+// challenges is a backend with basic authentication of its own.
+func challenges(w http.ResponseWriter, r *http.Request) {
+	user, password, _ := r.BasicAuth()
+	switch {
+	case passwords[user] == "" || passwords[user] != password:
+		w.Header().Set("WWW-Authenticate", `Basic realm="shop"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.URL.Path == "/favicon.ico":
+		w.WriteHeader(http.StatusNotFound)
+	default:
+		io.WriteString(w, "hello "+user)
+	}
+}
+
+// There is no form and no sign-out; and a browser sends what it was told once
+// with every request.
+func TestALessonUnderstandsBasicAuthentication(t *testing.T) {
+	s := newSchool(t, challenges)
+	s.begin()
+	s.basic("/reports", "", "")
+	if l := s.lesson(); l.Step != identity.LessonWrong {
+		t.Fatalf("after the challenge: %s", l.Step)
+	}
+	s.basic("/reports", "ann", "mistyped")
+	s.basic("/reports", "ann", "mistyped again") // the browser asks again
+	if l := s.lesson(); l.Step != identity.LessonRight || l.Wrong == nil || l.Wrong.Kind != "basic" || l.Wrong.Status != http.StatusUnauthorized {
+		t.Fatalf("after a wrong password: %+v", l)
+	}
+	s.basic("/reports", "ann", passwords["ann"])
+	s.basic("/favicon.ico", "ann", passwords["ann"])
+	l := s.lesson()
+	if l.Step != identity.LessonFound || !l.Told() || l.Alike() {
+		t.Fatalf("after the right one: %+v", l)
+	}
+	if lines := l.Words.Lines(); lines != "login /reports {\n\tuser basic\n}\n" {
+		t.Fatalf("the lines: %s", lines)
+	}
+	l, err := s.lessons.Try(t.Context(), "shop", marie, l.Words)
+	if err != nil || l.Step != identity.LessonTried || !l.Passed() {
+		t.Fatalf("tried: %+v, %v", l, err)
+	}
+	for _, secret := range []string{"mistyped", passwords["ann"], "ann"} {
+		if strings.Contains(s.kept(), secret) {
+			t.Errorf("%q was kept", secret)
+		}
+	}
+}
+
+// What the browser knew before the lesson cannot be typed wrongly in it, and
+// the lesson says so.
+func TestABrowserThatKnowsThePasswordAlreadyTeachesNothing(t *testing.T) {
+	s := newSchool(t, challenges)
+	s.begin()
+	s.basic("/favicon.ico", "ann", passwords["ann"])
+	if l := s.lesson(); l.Known || l.Step != identity.LessonWrong {
+		t.Fatalf("after a page that is not there: %+v", l)
+	}
+	s.basic("/reports", "ann", passwords["ann"])
+	if l := s.lesson(); !l.Known || l.Step != identity.LessonWrong {
+		t.Fatalf("after a right password: %+v", l)
+	}
+	s.basic("/reports", "ann", "mistyped")
+	if l := s.lesson(); l.Known || l.Step != identity.LessonRight {
+		t.Fatalf("after a wrong one: %+v", l)
+	}
+}

@@ -123,10 +123,20 @@ func (p *pupil) seeLogin(rw http.ResponseWriter, r *http.Request, k *keptBody, t
 		switch l.Step {
 		case LessonWrong:
 			e := h.describe(r, k, typed, ans, p.lessons.now())
-			l.Wrong, l.Step = &e, LessonRight
+			if e.Kind == "basic" && e.Status != http.StatusUnauthorized {
+				l.Known = l.Known || e.Status < 400
+				return
+			}
+			l.Wrong, l.Step, l.Known = &e, LessonRight, false
 		case LessonRight:
 			e := h.describe(r, k, typed, ans, p.lessons.now())
+			if e.Kind == "basic" && e.Status >= 400 {
+				return // the browser asks again
+			}
 			l.Right, l.Step, l.Named = &e, LessonLeave, nil
+			if l.Basic() { // there is no signing out
+				l.Step, l.Words = LessonFound, l.Find()
+			}
 		case LessonTryWrong:
 			l.TriedWrong, l.Step = judged, LessonTryRight
 		case LessonTryRight:

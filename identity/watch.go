@@ -115,33 +115,33 @@ func (c Config) check() error {
 	}
 	for _, p := range append([]string{c.Path}, c.paths()...) {
 		if !strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "*") {
-			return fmt.Errorf("login: %q is no path: it must begin with /", p)
+			return &WordsError{"no_path", p, fmt.Sprintf("login: %q is no path: it must begin with /", p)}
 		}
 	}
 	for _, s := range c.Success {
 		switch s.Kind {
 		case "status", "cookie", "location", "json":
 			if len(s.Args) == 0 {
-				return fmt.Errorf("login: success %s says nothing: write what it must be", s.Kind)
+				return &WordsError{"success_empty", s.Kind, fmt.Sprintf("login: success %s says nothing: write what it must be", s.Kind)}
 			}
 		case "page":
 			if len(s.Args) != 1 || !strings.HasPrefix(s.Args[0], "/") {
-				return errors.New("login: success page takes one path that only those who signed in can see: `success page /account`")
+				return &WordsError{"success_page", "", "login: success page takes one path that only those who signed in can see: `success page /account`"}
 			}
 			if _, err := url.ParseRequestURI(pagePath(s.Args[0], "user")); err != nil {
-				return fmt.Errorf("login: success page %q is no path", s.Args[0])
+				return &WordsError{"success_page_path", s.Args[0], fmt.Sprintf("login: success page %q is no path", s.Args[0])}
 			}
 		case "whoami":
 			if c.Whoami.Path == "" {
-				return errors.New("login: success whoami needs a line `whoami <path> <json path>`")
+				return &WordsError{"success_whoami", "", "login: success whoami needs a line `whoami <path> <json path>`"}
 			}
 		default:
-			return fmt.Errorf("login: success %q is unknown: status, cookie, location, json, page or whoami", s.Kind)
+			return &WordsError{"success_unknown", s.Kind, fmt.Sprintf("login: success %q is unknown: status, cookie, location, json, page or whoami", s.Kind)}
 		}
 	}
 	if c.Whoami.Path != "" {
 		if _, err := url.ParseRequestURI(c.Whoami.Path); err != nil || c.Whoami.JSON == "" {
-			return errors.New("login: whoami needs a path and where in its JSON the name stands")
+			return &WordsError{"whoami", "", "login: whoami needs a path and where in its JSON the name stands"}
 		}
 	}
 	switch c.Unbound {
@@ -240,8 +240,8 @@ func (w *Watcher) CanClose() error {
 	if w.names.load(ctx); w.names.known().Proved {
 		return nil
 	}
-	return fmt.Errorf("no sign-in at %s of %s has been understood yet: sign in once while the padlock is open, teach it (caddy cadenas login teach %s), or write `success` or `whoami` into its login block",
-		w.cfg.Path, w.cfg.Application, w.cfg.Application)
+	return &Untaught{fmt.Sprintf("no sign-in at %s of %s has been understood yet: sign in once while the padlock is open, teach it (caddy cadenas login teach %s), or write `success` or `whoami` into its login block",
+		w.cfg.Path, w.cfg.Application, w.cfg.Application)}
 }
 
 // Bound reports whether a login is bound: allowed once, and not ended since.

@@ -1,9 +1,9 @@
 package identity
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -33,22 +33,22 @@ const (
 // watcher can work with them and a Caddyfile can hold them.
 func (w Words) Check() error {
 	if w.Path == "" {
-		return errors.New("login: say the path that the form is posted to")
+		return &WordsError{"path_missing", "", "login: say the path that the form is posted to"}
 	}
 	for _, list := range [][]string{w.Session, w.Second, w.Public} {
 		if len(list) > maxWordList {
-			return fmt.Errorf("login: %d words are too many: at most %d", len(list), maxWordList)
+			return &WordsError{"too_many", strconv.Itoa(maxWordList), fmt.Sprintf("login: %d words are too many: at most %d", len(list), maxWordList)}
 		}
 	}
 	if len(w.Success) > maxWordList {
-		return fmt.Errorf("login: at most %d rules of success", maxWordList)
+		return &WordsError{"too_many", strconv.Itoa(maxWordList), fmt.Sprintf("login: at most %d rules of success", maxWordList)}
 	}
 	for _, word := range w.all() {
 		switch {
 		case len(word) > maxWord:
-			return fmt.Errorf("login: a word is longer than %d bytes", maxWord)
+			return &WordsError{"too_long", strconv.Itoa(maxWord), fmt.Sprintf("login: a word is longer than %d bytes", maxWord)}
 		case strings.Contains(word, "{$"), strings.ContainsFunc(word, func(r rune) bool { return r < ' ' || r == 0x7f }):
-			return fmt.Errorf("login: %q cannot stand in a Caddyfile", word)
+			return &WordsError{"unwritable", word, fmt.Sprintf("login: %q cannot stand in a Caddyfile", word)}
 		}
 	}
 	return Config{Application: "taught"}.With(w).check()
