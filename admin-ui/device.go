@@ -1,6 +1,9 @@
 package adminui
 
 import (
+	"slices"
+
+	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/store"
@@ -75,10 +78,29 @@ func forgetDevice(v *visit) error {
 	if len(apps) == 0 {
 		return errNotHere
 	}
+	if v.all() {
+		apps = append(apps, "") // what lets them in on it everywhere
+	}
+	done := "device.forgotten"
 	for _, app := range apps {
 		if err := v.Gate.ForgetDevice(v.ctx(), app, user, id, v.by()); err != nil {
 			return err
 		}
+		shared, err := v.Books.Rules.Shared(v.ctx(), app)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(shared, func(r access.Rule) bool { return r.Device == id && r.Effect == access.Allow && !r.Ended(v.now) }) {
+			done = "device.forgotten.shared"
+		}
 	}
-	return v.seeOther(personHref(user) + "?done=device.forgotten#devices")
+	// An admin of some applications knows a person by their connections: the
+	// last may just have gone.
+	if ok, err := v.mayKnow(user); err != nil || !ok {
+		if err != nil {
+			return err
+		}
+		return v.seeOther("/people?done=" + done)
+	}
+	return v.seeOther(personHref(user) + "?done=" + done + "#devices")
 }

@@ -51,12 +51,26 @@ type usedDevice struct {
 	apps  []string
 }
 
-// usedDevices gathers the devices of the admin's applications.
+// usedDevices gathers the devices of the admin's applications from the
+// connections last seen.
 func (v *visit) usedDevices() (map[string]*usedDevice, error) {
 	all := map[string]*usedDevice{}
+	return all, v.gatherDevices(all, "")
+}
+
+// oldDevices gathers besides those from the connections that were last seen
+// before as many days as make a device unused: of a large application the
+// connections last seen are all of this week.
+func (v *visit) oldDevices(all map[string]*usedDevice) error {
+	return v.gatherDevices(all, books.PositionAt(v.now.AddDate(0, 0, -unusedDays)))
+}
+
+// gatherDevices adds the devices of the connections behind a position of the
+// index, "" for the newest.
+func (v *visit) gatherDevices(all map[string]*usedDevice, from string) error {
 	for _, app := range v.applications() {
 		looked := 0
-		err := v.eachConnection(gridQuery{Application: app, Window: "all"}, func(c books.Connection) bool {
+		err := v.eachConnection(gridQuery{Application: app, Window: "all", From: from}, func(c books.Connection) bool {
 			looked++
 			if c.Device.ID == "" {
 				return looked < deviceLook
@@ -78,10 +92,27 @@ func (v *visit) usedDevices() (map[string]*usedDevice, error) {
 			return looked < deviceLook
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return all, nil
+	return nil
+}
+
+// since reports whether a device was used in the last days after all, on a
+// connection that was not among those gathered, by somebody who used it before.
+func (d *usedDevice) since(v *visit, day time.Time) (bool, error) {
+	for _, app := range v.applications() {
+		for _, user := range d.users[:min(len(d.users), 20)] {
+			list, err := v.Books.Connections.Of(v.ctx(), app, user, personConnections)
+			if err != nil {
+				return false, err
+			}
+			if slices.ContainsFunc(list, func(c books.Connection) bool { return c.Device.ID == d.ID && c.Last.After(day) }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 func showDevices(v *visit) error {
@@ -98,12 +129,16 @@ func showDevices(v *visit) error {
 		page.Tabs = append(page.Tabs, tab{v.say.Text("devices.view." + view), "/devices?view=" + view, view == page.View})
 	}
 	all, err := v.usedDevices()
+	if err == nil && page.View == "unused" {
+		err = v.oldDevices(all)
+	}
 	if err != nil {
 		return err
 	}
 	var list []*usedDevice
+	day := v.now.AddDate(0, 0, -unusedDays)
 	for _, d := range all {
-		unused := v.now.Sub(d.last) > unusedDays*24*time.Hour
+		unused := d.last.Before(day)
 		if (page.View == "shared" && len(d.users) < 2) || (page.View == "unused" && !unused) {
 			continue
 		}
@@ -144,6 +179,13 @@ func showDevices(v *visit) error {
 		if !contains(page.Search, line.Name, line.Label, line.People) {
 			continue
 		}
+		if page.View == "unused" {
+			if again, err := d.since(v, day); err != nil {
+				return err
+			} else if again {
+				continue
+			}
+		}
 		for _, app := range d.apps {
 			line.Applications = append(line.Applications, choice{Value: app, Name: v.name(app)})
 		}
@@ -159,7 +201,13 @@ func (v *visit) device() (*usedDevice, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d := all[v.r.PathValue("device")]; d != nil {
+	id := v.r.PathValue("device")
+	if all[id] == nil {
+		if err := v.oldDevices(all); err != nil {
+			return nil, err
+		}
+	}
+	if d := all[id]; d != nil {
 		return d, nil
 	}
 	return nil, errNotHere
@@ -212,20 +260,53 @@ func allowDevice(v *visit) error {
 	return v.backDone("/devices", "device.allowed")
 }
 
-// forgetForAll makes a device unknown for everybody who used it.
+// forgetForAll makes a device unknown for everybody who used it: also for whom
+// only a rule names, and the rules that let everybody in on it end.
 func forgetForAll(v *visit) error {
 	used, err := v.device()
 	if err != nil {
 		return err
 	}
-	for _, app := range used.apps {
-		for _, user := range used.users {
+	apps := used.apps
+	if v.all() {
+		apps = append(slices.Clone(apps), "")
+	}
+	for _, app := range apps {
+		rules, err := v.rulesOn(app, used.ID)
+		if err != nil {
+			return err
+		}
+		users := slices.Clone(used.users)
+		for _, r := range rules {
+			if r.User != "" {
+				users = append(users, r.User)
+			} else if r.Effect == access.Allow {
+				if _, err := v.Gate.EndRule(v.ctx(), app, r.ID, v.by()); err != nil && !isNotFound(err) {
+					return err
+				}
+			}
+		}
+		slices.Sort(users)
+		for _, user := range slices.Compact(users) {
 			if err := v.Gate.ForgetDevice(v.ctx(), app, user, used.ID, v.by()); err != nil {
 				return err
 			}
 		}
 	}
 	return v.backDone("/devices", "device.forgotten")
+}
+
+// rulesOn are the rules of an application, "" for those about all, that name a
+// device.
+func (v *visit) rulesOn(app, device string) ([]access.Rule, error) {
+	var list []access.Rule
+	err := books.Each(v.ctx(), v.Books.Store, store.Query{Prefix: books.Prefix(app, "rule")}, func(_ string, r access.Rule) bool {
+		if r.Device == device {
+			list = append(list, r)
+		}
+		return true
+	})
+	return list, err
 }
 
 // backDone leads back to the page of a form and says what was done.

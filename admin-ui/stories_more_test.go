@@ -2,6 +2,7 @@ package adminui_test
 
 import (
 	"encoding/csv"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/admin-ui/fixture"
 	"github.com/cadenas-gateway/cadenas/books"
+	"github.com/cadenas-gateway/cadenas/gate"
 	"github.com/cadenas-gateway/cadenas/store"
 )
 
@@ -115,8 +117,12 @@ func TestASharedTabletIsNamedAllowedAndForgotten(t *testing.T) {
 	if a := b.post("/devices/tablet/allow", "application", "register"); a.StatusCode != http.StatusSeeOther || h.answer(fatou) != access.LetIn {
 		t.Errorf("allowed for everybody: %d, %v", a.StatusCode, h.answer(fatou))
 	}
-	if a := b.post("/devices/tablet/forget"); a.StatusCode != http.StatusSeeOther {
-		t.Errorf("forgetting: %d", a.StatusCode)
+	// Forgotten for one person, everybody is let in on it still, and it is said.
+	if a := b.post("/people/julie/devices/tablet/forget"); !strings.Contains(b.get(a.Header.Get("Location")).body, "Everybody is still let in on it") {
+		t.Errorf("forgetting for one: %s", a.Header.Get("Location"))
+	}
+	if a := b.post("/devices/tablet/forget"); a.StatusCode != http.StatusSeeOther || h.answer(fatou) == access.LetIn {
+		t.Errorf("forgetting: %d, and it is answered %v", a.StatusCode, h.answer(fatou))
 	}
 	if a := b.get("/devices?view=all"); strings.Contains(a.body, "d-tablet") {
 		t.Error("still there")
@@ -154,5 +160,32 @@ func TestATypedVisitIsExplainedAndNotRecorded(t *testing.T) {
 	}
 	if list, err := h.books.Connections.Of(t.Context(), "register", "julie", 10); err != nil || len(list) != 0 {
 		t.Errorf("recorded: %v %v", list, err)
+	}
+}
+
+func TestDevicesThatNobodyUsesAreFoundBehindManyConnections(t *testing.T) {
+	h := build(t, fixture.Marie)
+	h.close("register")
+	seen := func(user, device string, days int) books.Connection {
+		c := h.plain(user, device)
+		c.Last = h.now.AddDate(0, 0, -days)
+		c.ID = books.NewConnectionID(c.Last, user)
+		return c
+	}
+	for i := range 4100 { // more than the room looks at
+		h.keep(seen(fmt.Sprint("user", i), "busy", 1))
+	}
+	forgotten := seen("julie", "forgotten", 70)
+	h.keep(forgotten, seen("samuel", "again", 80), seen("samuel", "again", 20))
+	if _, err := h.gate.Authorise(t.Context(), forgotten, gate.By{Who: fixture.Marie.Email}); err != nil {
+		t.Fatal(err)
+	}
+	b := h.signIn(fixture.Marie.Email)
+	a := b.get("/devices?view=unused")
+	if !strings.Contains(a.body, "d-forgotten") || strings.Contains(a.body, "d-again") || strings.Contains(a.body, "d-busy") {
+		t.Error("what is unused is not what is shown")
+	}
+	if a := b.post("/devices/forgotten/forget"); a.StatusCode != http.StatusSeeOther || h.answer(forgotten) == access.LetIn {
+		t.Errorf("forgetting: %d, and it is answered %v", a.StatusCode, h.answer(forgotten))
 	}
 }

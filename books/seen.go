@@ -34,6 +34,11 @@ func Position(c Connection) string {
 	return idText.EncodeToString(append(seenSecondBytes(c.Last), m[:]...))
 }
 
+// PositionAt is where the connections last seen before a moment begin.
+func PositionAt(t time.Time) string {
+	return idText.EncodeToString(append(seenSecondBytes(t), make([]byte, len(mark{}))...))
+}
+
 func seenSecond(last time.Time) int64 { return max(last.Unix(), 0) }
 
 func seenSecondBytes(last time.Time) []byte {
