@@ -9,18 +9,44 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
+// hop is who sent a request to Caddy: the client, or a proxy before it.
+type hop struct {
+	server  *caddyhttp.Server // nil where Caddy has none
+	ip      string            // Caddy's client_ip
+	trusted bool              // a proxy that the server believes
+}
+
+func hopOf(r *http.Request) hop {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	h := hop{}
+	h.server, _ = r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	h.ip, _ = vars[caddyhttp.ClientIPVarKey].(string)
+	h.trusted, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
+	return h
+}
+
+// loose reports that the server believes what the client wrote before its
+// proxy.
+func (h hop) loose() bool { return h.trusted && h.server != nil && h.server.TrustedProxiesStrict == 0 }
+
+// https reports whether the browser's connection is sealed.
+func (h hop) https(r *http.Request) bool {
+	return r.TLS != nil || h.trusted && strings.EqualFold(strings.TrimSpace(r.Header.Get("X-Forwarded-Proto")), "https")
+}
+
+// isHTTPS is https, of who sent r.
+func isHTTPS(r *http.Request) bool { return hopOf(r).https(r) }
+
+// clientIP is clientIP, of who sent r.
+func clientIP(r *http.Request) string { return hopOf(r).clientIP(r) }
+
 // clientIP is Caddy's client_ip, the only thing the gate believes about an
 // address. It is empty, and the place then unknown, where a trusted proxy
 // wrote something that is no address: Caddy skips that, and would go on to
 // what the client itself wrote (threat L3).
-func clientIP(r *http.Request) string {
-	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	ip, _ := vars[caddyhttp.ClientIPVarKey].(string)
-	if trusted, _ := vars[caddyhttp.TrustedProxyVarKey].(bool); !trusted {
-		return ip
-	}
-	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if server == nil || server.TrustedProxiesStrict == 0 {
+func (h hop) clientIP(r *http.Request) string {
+	ip, server := h.ip, h.server
+	if !h.trusted || server == nil || h.loose() {
 		return ip // the operator was warned
 	}
 	client, err := netip.ParseAddr(ip)
@@ -36,11 +62,11 @@ func clientIP(r *http.Request) string {
 				if part == ip {
 					return ip
 				}
-				hop, ok := hopAddress(part)
+				address, ok := hopAddress(part)
 				if !ok {
 					return ""
 				}
-				if hop == client {
+				if address == client {
 					return ip
 				}
 			}

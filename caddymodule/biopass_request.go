@@ -72,7 +72,7 @@ func (q *request) typing(p access.Person, v access.Verdict, login string) (answe
 	}
 	c := pages.Language(q.r, q.run.app.Languages)
 	e := biopass.Errand{
-		Application: q.name, Person: p, Device: device, Browser: q.print.Browser, Place: q.place, New: v.New, Why: why, Login: login,
+		Application: q.name, Person: p, Device: device, Browser: q.print.Browser, Place: *q.place, New: v.New, Why: why, Login: login,
 		Origin: origin(q.r), Back: back, Language: c.Tag(),
 	}
 	if why == biopass.WhyPolicy {
@@ -169,7 +169,7 @@ func (q *request) inside() (access.Person, bool, error) {
 		return p, false, err
 	}
 	q.inFull()
-	q.place = q.run.place(q.print.Address, p.User)
+	q.placeFor(p.User)
 	v, err := q.check(q.r.Context(), p)
 	if err != nil {
 		return p, false, err
@@ -198,7 +198,7 @@ func (q *request) ownLink() error {
 		}
 		q.r.Body = http.MaxBytesReader(q.w, q.r.Body, 4096)
 		e := biopass.Errand{
-			Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: q.place,
+			Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: *q.place,
 			Origin: origin(q.r), Back: "/", Language: c.Tag(),
 		}
 		e, err = service.UseLink(q.r.Context(), e, q.r.PostFormValue("k"))

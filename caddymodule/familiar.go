@@ -81,8 +81,8 @@ func onlyCookie(r *http.Request) (string, bool) {
 }
 
 // look reads the fingerprint, or finds that of the same request before.
-func (q *request) look() {
-	at := fingerprint.Arrival{HTTPS: isHTTPS(q.r), ClientIP: clientIP(q.r), Domain: q.handler.CookieDomain}
+func (q *request) look(from hop) {
+	at := fingerprint.Arrival{HTTPS: from.https(q.r), ClientIP: from.clientIP(q.r), Domain: q.handler.CookieDomain}
 	cookie, one := onlyCookie(q.r)
 	if one {
 		q.sum = q.run.familiar.sum(q.site, q.r, cookie, at.ClientIP)
@@ -114,7 +114,7 @@ func (q *request) remember(p access.Person, given gate.Given) {
 		return
 	}
 	q.run.familiar.slots[q.sum%familiars].kept.Store(&familiar{
-		site: q.site, made: q.now, print: q.kept, cleaned: q.cleaned, user: p.User, place: q.place, edition: q.edition, given: given, boxed: p.User,
+		site: q.site, made: q.now, print: q.kept, cleaned: q.cleaned, user: p.User, place: *q.place, edition: q.edition, given: given, boxed: p.User,
 	})
 }
 
@@ -127,7 +127,7 @@ func (q *request) again(p access.Person) *access.Verdict {
 	if q.print != &q.known.print.Fingerprint && (q.print.Device != q.known.print.Fingerprint.Device || q.print.Browser != q.known.print.Fingerprint.Browser) {
 		return nil // the cookie that goes out with this answer made it another device
 	}
-	if q.place == q.known.place {
+	if q.place == &q.known.place || *q.place == q.known.place {
 		if v := q.run.state.gate.Again(q.known.given, q.now); v != nil {
 			return v
 		}

@@ -78,6 +78,7 @@ type Handler struct {
 	biopassAt caddyfile.Dispenser
 	device    bool // where no source names a user, the device is the user
 	trusted   []string
+	aliases   *identity.Aliases // headers of ours, and those we believe, under other names
 	// authorization says that a source reads the Authorization header.
 	authorization bool
 	matcher       exemptPaths
@@ -178,12 +179,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Login == nil && len(h.sources) == 0 && !h.device {
 		h.sources, h.device = []identity.Source{caddyUser{}}, true
 	}
+	ours := []string{explainHeader, reasonHeader}
+	if h.FactorsHeader != "" {
+		ours = append(ours, h.FactorsHeader)
+	}
+	h.aliases = identity.NewAliases(ours, h.trusted)
 	if h.matcher, err = newExemptPaths(h.Exempt); err != nil {
 		return err
 	}
 	if err := h.validate(); err != nil {
 		return err
 	}
+	lay(ctx)
 	h.app.register(h)
 	return nil
 }

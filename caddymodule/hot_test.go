@@ -91,7 +91,7 @@ func newHot(t testing.TB) *hot {
 		"apps": {
 			"cadenas": {"store": {"backend": "memory"}, "places": [{"source": "mmdb", "files": [%q]}]},
 			"http": {"servers": {"one": {"listen": ["127.0.0.1:0"], "automatic_https": {"disable": true}, "routes": [{"handle": [
-				{"handler": "cadenas", "application": "app", "login": {"path": "/login", "user": "user", "success": [["status", "303"]]}}
+				{"handler": "cadenas", "application": "app", "login": {"path": "/login", "user": "user", "success": [["status", "303"]], "logout": "/logout"}}
 			]}]}}}
 		}
 	}`, geoFile(t))
@@ -189,6 +189,7 @@ func (q *hot) request() {
 		"Cookie": {"theme=dark; " + q.cookies},
 	}
 	q.cookie = []string{r.Header["Cookie"][0]}
+	r = r.WithContext(onLine(r.Context(), nil)) // as a connection of a Caddy gives it
 	q.r = arrived(r, q.w)
 }
 
@@ -201,8 +202,9 @@ func (q *hot) again() {
 // check is what it takes to know that a request may pass.
 func (q *hot) check() access.Verdict {
 	now := time.Now()
+	from := hopOf(q.r)
 	one := request{site: q.site, loginAtWork: q.login.Load(), r: q.r, now: now, session: &noSession, mode: identity.Closed}
-	one.look()
+	one.look(from)
 	one.clean()
 	one.locate(one.session.Person.User)
 	v, err := one.decided(q.r.Context(), one.session.Person)

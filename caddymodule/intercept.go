@@ -56,7 +56,7 @@ func (q *request) login() error {
 // before that about the one (l bound) who is signed in already.
 func (q *request) decide(ctx context.Context, p access.Person, l books.Login) (access.Verdict, error) {
 	q.inFull()
-	q.place = q.run.place(q.print.Address, p.User)
+	q.placeFor(p.User)
 	session := *q.session
 	session.Login.Adopted = l.Adopted
 	q.session = &session
@@ -131,7 +131,7 @@ func (q *request) stillHeld() (done bool, err error) {
 	q.held = &held
 	q.inFull()
 	person := held.Login.Person
-	q.place = q.run.place(q.print.Address, person.User)
+	q.placeFor(person.User)
 	verdict, err := q.check(q.r.Context(), person)
 	if err == nil {
 		verdict, err = q.second(q.r.Context(), person, held.Login, verdict)
@@ -188,7 +188,7 @@ func (q *request) intercept(p access.Person, v access.Verdict, login string) err
 // (threat L17).
 func (q *request) open(p access.Person, v access.Verdict, login string) (approvals.AccessRequest, error) {
 	a := approvals.Ask{
-		Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: q.place,
+		Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: *q.place,
 		New: v.New, Asked: v.Answer, LoginID: login, Language: pages.Language(q.r, q.run.app.Languages).Tag(),
 	}
 	if v.Answer != access.Approval && v.Answer != access.Biopass {

@@ -73,7 +73,7 @@ func (q *request) ownKeys() error {
 		return nil
 	}
 	e, err := service.BeginKey(ctx, biopass.Errand{
-		Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: q.place,
+		Application: q.name, Person: p, Device: q.print.Device, Browser: q.print.Browser, Place: *q.place,
 		Origin: origin(q.r), Back: biopass.PrintsPath, Language: c.Tag(),
 	})
 	if err != nil {

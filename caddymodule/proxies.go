@@ -50,12 +50,8 @@ func (a *App) warnProxies() {
 // looseOnce warns of a proxy on an unusual network, at its first request.
 type looseOnce struct{ once sync.Once }
 
-func (l *looseOnce) look(s *site, r *http.Request) {
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	if !trusted {
-		return
-	}
-	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.TrustedProxiesStrict == 0 {
-		l.once.Do(func() { s.log.Warn(looseProxies, "server", server.Name(), "proxy", r.RemoteAddr) })
+func (l *looseOnce) look(s *site, from hop, r *http.Request) {
+	if from.loose() {
+		l.once.Do(func() { s.log.Warn(looseProxies, "server", from.server.Name(), "proxy", r.RemoteAddr) })
 	}
 }

@@ -38,10 +38,11 @@ type request struct {
 	w       *guard
 	r       *http.Request
 	next    caddyhttp.Handler
+	server  *caddyhttp.Server // nil where Caddy does not tell
 	now     time.Time
 	print   *fingerprint.Fingerprint // may be shared: see mine
-	place   access.Place
-	located string // for whom: a place can have a name for one person
+	place   *access.Place            // may be shared: it is replaced, not changed
+	located string                   // for whom: a place can have a name for one person
 	edition places.Edition
 	session *identity.Session // may be shared: it is replaced, not changed
 	mode    identity.Mode
@@ -58,7 +59,8 @@ type request struct {
 	cleaned *identity.Cleaned
 	held    *identity.Held // what waits on the device, once it was read
 
-	person  access.Person // who was let in; nobody until then
+	person  *access.Person // who was let in; nobody until then
+	reviews uint64         // the gate's, before it was asked
 	guard   guard
 	wrapped identity.Writer
 	socket  gate.Socket
@@ -66,8 +68,12 @@ type request struct {
 
 // serve is the order of a request, as package identity and DESIGN have it.
 func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	q := &request{site: s, loginAtWork: s.login.Load(), r: r, next: next, now: time.Now(), session: &noSession}
-	q.look()
+	from := hopOf(r)
+	q := &request{
+		site: s, loginAtWork: s.login.Load(), r: r, next: next, now: time.Now(), server: from.server,
+		session: &noSession, person: &noSession.Person, place: &noPlace, reviews: s.run.state.gate.Reviews(),
+	}
+	q.look(from)
 	q.guard.ResponseWriter = w
 	q.w = &q.guard
 
@@ -85,7 +91,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	case q.exempt:
 		q.mode = identity.Exempt
 	}
-	s.loose.look(s, r)
+	s.loose.look(s, from, r)
 	q.clean()
 	if q.session.Bad != nil {
 		return caddyhttp.Error(http.StatusBadRequest, q.session.Bad)
@@ -138,21 +144,10 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 // what handles an error gets the request after us (tried).
 func (q *request) clean() {
 	h := q.r.Header
-	if token := h.Get(explainHeader); token != "" {
-		q.tell = q.mayBeTold(token)
+	if token := h[explainHeader]; len(token) > 0 {
+		q.tell = q.mayBeTold(token[0])
 	}
-	identity.StripAliases(h, explainHeader, reasonHeader)
-	if name := q.handler.FactorsHeader; name != "" {
-		identity.StripAliases(h, name)
-	}
-	for _, name := range q.handler.trusted {
-		key := http.CanonicalHeaderKey(name)
-		values := h[key]
-		identity.StripAliases(h, name)
-		if len(values) > 0 {
-			h[key] = values
-		}
-	}
+	q.handler.aliases.Strip(h)
 	q.cleanTrailers()
 	if q.watcher != nil {
 		q.cleanSession()
@@ -161,8 +156,12 @@ func (q *request) clean() {
 	identity.StripOurCookies(q.r)
 }
 
-// noSession is the session where no login is watched.
-var noSession identity.Session
+// noSession is the session where no login is watched, noPlace where nobody asked
+// for it yet. Neither is changed.
+var (
+	noSession identity.Session
+	noPlace   access.Place
+)
 
 // cleanSession takes off the request what is none of this device's sessions.
 func (q *request) cleanSession() {
@@ -211,17 +210,23 @@ func (l *loginAtWork) isLogin(r *http.Request) bool {
 func (q *request) locate(user string) {
 	q.edition, q.located = q.run.app.places.Edition(), user
 	if k := q.known; k != nil && k.user == user && k.edition == q.edition {
-		q.place = k.place
+		q.place = &k.place
 		return
 	}
-	q.place = q.run.place(q.print.Address, user)
+	q.placeFor(user)
+}
+
+// placeFor looks up where the request comes from as a user calls it.
+func (q *request) placeFor(user string) {
+	place := q.run.place(q.print.Address, user)
+	q.place = &place
 }
 
 // token carries a request for a new token, once the gate allows its user.
 func (q *request) token() error {
 	person := q.session.Person
 	q.inFull()
-	q.place = q.run.place(q.print.Address, person.User)
+	q.placeFor(person.User)
 	verdict, err := q.check(q.r.Context(), person)
 	if err != nil {
 		return q.unavailable(err)
@@ -231,6 +236,19 @@ func (q *request) token() error {
 		return q.intercept(person, verdict, q.session.Login.ID)
 	}
 	return q.watcher.Token(q.w, q.r, *q.session, q.print.Device.ID, q.mode, q.pass)
+}
+
+// who is behind the request: the session's user, or whom the identity sources
+// name, or the device.
+func (q *request) who() (*access.Person, error) {
+	if len(q.sources) == 0 && !q.session.Person.Nobody() {
+		return &q.session.Person, nil
+	}
+	person, err := identity.First(q.r, q.session.Person, q.sources...)
+	if err == nil && person.Nobody() && q.device {
+		person = identity.DevicePerson(q.print.Device.ID)
+	}
+	return &person, err
 }
 
 // other is every request that is neither a login nor a release.
@@ -262,12 +280,9 @@ func (q *request) other() error {
 			return q.unavailable(err)
 		}
 	}
-	person, err := identity.First(q.r, q.session.Person, q.sources...)
+	person, err := q.who()
 	if err != nil {
 		return q.refused(err)
-	}
-	if person.Nobody() && q.device {
-		person = identity.DevicePerson(q.print.Device.ID)
 	}
 	if person.User != q.located {
 		q.locate(person.User)
@@ -276,18 +291,18 @@ func (q *request) other() error {
 		return q.nobody(right)
 	}
 	q.inFull()
-	verdict, err := q.decided(ctx, person)
+	verdict, err := q.decided(ctx, *person)
 	if err == nil {
-		verdict, err = q.confirm(ctx, person, verdict)
+		verdict, err = q.confirm(ctx, *person, verdict)
 	}
 	if err != nil {
 		return q.unavailable(err)
 	}
-	q.note(person, verdict)
+	q.note(*person, verdict)
 	if verdict.Answer != access.LetIn {
-		return q.intercept(person, *verdict, q.session.Login.ID)
+		return q.intercept(*person, *verdict, q.session.Login.ID)
 	}
-	if q.page && q.session.Login.ID == "" && q.offer(person, *verdict) {
+	if q.page && q.session.Login.ID == "" && q.offer(*person, *verdict) {
 		return nil
 	}
 	q.typed = verdict.Step == access.StepRule && verdict.Rule.Author == "biopass"

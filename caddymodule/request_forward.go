@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -36,7 +35,7 @@ func (q *request) nobody(right identity.Right) error {
 }
 
 // forward hands an allowed request to the backend.
-func (q *request) forward(p access.Person) error {
+func (q *request) forward(p *access.Person) error {
 	q.person = p
 	if q.page {
 		q.called(q.r)
@@ -45,20 +44,31 @@ func (q *request) forward(p access.Person) error {
 	return q.through()
 }
 
-// through calls next with a writer that touches headers only and a context
-// that a revocation ends.
+// through calls next with a writer that touches headers only, in a way that
+// a revocation can end: with the connection where that serves one request at
+// a time, else by a context of its own.
 func (q *request) through() error {
-	ctx, cancel := context.WithCancelCause(q.r.Context())
+	r, l := q.r, lineOf(q.r)
 	q.socket = gate.Socket{
-		Application: q.name, User: q.person.User, Device: q.print.Device.ID, Login: q.session.Login.ID, Request: q, Cancel: cancel,
+		Application: q.name, User: q.person.User, Device: q.print.Device.ID, Login: q.session.Login.ID, Request: q,
+	}
+	if l != nil {
+		q.socket.Cancel = l.cut
+	} else {
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		r, q.socket.Cancel = r.WithContext(ctx), cancel
 	}
 	q.run.state.gate.Enter(&q.socket)
 	defer q.socket.Close()
-	r := q.r.WithContext(ctx)
+	if q.reviews != q.run.state.gate.Reviews() && !q.Still(r.Context()) {
+		return q.refused(gate.ErrWithdrawn)
+	}
 	if q.watcher == nil {
 		return q.next.ServeHTTP(q.w, r)
 	}
 	q.watcher.WrapIn(&q.wrapped, q.w, r, q.session, q.print.Device.ID, q.mode)
+	q.wrapped.Leaving = &q.socket
 	err := q.next.ServeHTTP(&q.wrapped, r)
 	q.wrapped.Finish()
 	return err
@@ -69,7 +79,7 @@ func (q *request) pass(w http.ResponseWriter, r *http.Request) error { return q.
 
 // tellBackend sets the placeholder and the optional header with the steps
 // that were passed.
-func (q *request) tellBackend(p access.Person) {
+func (q *request) tellBackend(p *access.Person) {
 	var factors string
 	switch steps := q.session.Login.Factors; len(steps) {
 	case 0:
@@ -98,14 +108,22 @@ func (q *request) tellBackend(p access.Person) {
 	}
 }
 
-// factorBoxes are the few texts that factors can be, as the replacer takes
-// them: what is boxed once costs no memory for each request.
-var factorBoxes sync.Map
+// The texts that factors are nearly always, as the replacer takes them: what is
+// boxed once costs no memory for each request.
+var (
+	boxedLogin    any = "login"
+	boxedApproval any = "login approval"
+	boxedBiopass  any = "login biopass"
+)
 
 func boxed(factors string) any {
-	box, ok := factorBoxes.Load(factors)
-	if !ok {
-		box, _ = factorBoxes.LoadOrStore(factors, factors)
+	switch factors {
+	case "login":
+		return boxedLogin
+	case "login approval":
+		return boxedApproval
+	case "login biopass":
+		return boxedBiopass
 	}
-	return box
+	return factors
 }

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -34,7 +33,7 @@ func (q *request) judge(ctx context.Context, p access.Person) (access.Verdict, g
 func (q *request) visit(p access.Person) access.Visit {
 	device := q.print.Device
 	return access.Visit{
-		User: p.User, Groups: p.Groups, Application: q.name, Device: device, Browser: q.print.Browser, Place: q.place,
+		User: p.User, Groups: p.Groups, Application: q.name, Device: device, Browser: q.print.Browser, Place: *q.place,
 	}
 }
 
@@ -50,7 +49,7 @@ func (q *request) Still(ctx context.Context) bool {
 		closed, err := q.run.state.gate.Closed(ctx, q.name)
 		return err == nil && (!closed || q.mode != identity.Open)
 	}
-	again, err := q.run.state.gate.Explain(ctx, q.visit(q.person), q.circumstance(q.person))
+	again, err := q.run.state.gate.Explain(ctx, q.visit(*q.person), q.circumstance(*q.person))
 	if err != nil || again.Answer != access.LetIn {
 		return false
 	}
@@ -60,7 +59,7 @@ func (q *request) Still(ctx context.Context) bool {
 // note counts a verdict and leaves its reason in the access log.
 func (q *request) note(p access.Person, v *access.Verdict) {
 	q.count(v)
-	if v.Step != access.StepKnown && hasAccessLog(q.r) {
+	if v.Step != access.StepKnown && q.hasAccessLog() {
 		if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 			extra.Add(verdictField(*v))
 			extra.Add(userField(p.User))
@@ -73,7 +72,4 @@ func (q *request) note(p access.Person, v *access.Verdict) {
 
 // hasAccessLog reports whether the server writes one; where it is not told,
 // it may.
-func hasAccessLog(r *http.Request) bool {
-	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	return server == nil || server.Logs != nil
-}
+func (q *request) hasAccessLog() bool { return q.server == nil || q.server.Logs != nil }

@@ -204,13 +204,3 @@ func origin(r *http.Request) string {
 	}
 	return (&url.URL{Scheme: scheme, Host: r.Host}).String()
 }
-
-// isHTTPS reports whether the browser spoke https, to us or to a trusted
-// proxy.
-func isHTTPS(r *http.Request) bool {
-	if r.TLS != nil {
-		return true
-	}
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted && strings.EqualFold(strings.TrimSpace(r.Header.Get("X-Forwarded-Proto")), "https")
-}

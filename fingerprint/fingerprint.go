@@ -195,8 +195,11 @@ func (f *Fingerprint) Name() string { return f.name }
 // in Sec-Fetch-Mode; without it, a GET that asks for HTML counts.
 func Navigation(r *http.Request) bool {
 	if mode := r.Header["Sec-Fetch-Mode"]; len(mode) > 0 {
+		if mode[0] != "navigate" {
+			return false
+		}
 		dest := r.Header.Get("Sec-Fetch-Dest")
-		return mode[0] == "navigate" && (dest == "" || dest == "document" || dest == "iframe" || dest == "frame")
+		return dest == "" || dest == "document" || dest == "iframe" || dest == "frame"
 	}
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		strings.Contains(r.Header.Get("Accept"), "text/html") &&

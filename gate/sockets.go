@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 )
 
 // ErrWithdrawn is the cause of a context whose verdict was withdrawn while
@@ -14,30 +15,26 @@ var ErrWithdrawn = errors.New("access was withdrawn")
 const shards = 32
 
 // sockets are the requests under way, by person, so that a revocation
-// reaches open WebSockets, event streams and downloads (X10, L20). Each
-// person's are a list through the sockets themselves: to enter and to leave
-// allocates nothing and holds one lock of many for some instructions.
+// reaches open WebSockets, event streams and downloads (X10, L20). They are
+// lists through the sockets themselves, those of one person in one list: to
+// enter and to leave allocates nothing and holds one lock of many for some
+// instructions.
 type sockets struct {
-	seed  maphash.Seed
-	once  sync.Once
-	shard [shards]shard
+	seed    maphash.Seed
+	once    sync.Once
+	shard   [shards]shard
+	reviews atomic.Uint64
 }
 
 type shard struct {
-	mu sync.Mutex
-	by map[personKey]*Socket // the first of each list
+	mu    sync.Mutex
+	first *Socket
 }
 
 // Underway is a request that may be asked whether it may go on.
 type Underway interface {
 	Still(ctx context.Context) bool
 }
-
-// Still is an Underway of one function.
-type Still func(ctx context.Context) bool
-
-// Still calls it.
-func (s Still) Still(ctx context.Context) bool { return s(ctx) }
 
 // Socket is one request under way that may be cut. It may be part of a larger
 // struct; it must not be copied once it was entered.
@@ -48,89 +45,90 @@ type Socket struct {
 	Device, Login string
 	// Request is asked when something was written that may concern it.
 	Request Underway
-	// Cancel ends it.
+	// Cancel ends it, while it is entered and not after. It must not come back
+	// to the gate.
 	Cancel context.CancelCauseFunc
 
+	entered    bool // under the lock of shard
 	shard      *shard
 	prev, next *Socket
 }
 
 func (s *Socket) key() personKey { return personKey{s.Application, s.User} }
 
-// Watch registers a request under way. The context it returns ends with cause
-// ErrWithdrawn once something was written about the person, the login or the
-// application and still says no. Close must be called when the request ends.
-func (g *Gate) Watch(ctx context.Context, application, user, login string, still Still) (context.Context, *Socket) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	s := &Socket{Application: application, User: user, Login: login, Request: still, Cancel: cancel}
-	g.Enter(s)
-	return ctx, s
-}
-
 // Enter registers a request under way; Close must be called when it ends.
 func (g *Gate) Enter(s *Socket) {
-	key := s.key()
-	s.shard = &g.sockets.shard[g.sockets.of(key)]
+	s.shard = &g.sockets.shard[g.sockets.of(s.User)]
 	s.shard.mu.Lock()
-	if s.shard.by == nil {
-		s.shard.by = map[personKey]*Socket{}
+	if s.next = s.shard.first; s.next != nil {
+		s.next.prev = s
 	}
-	if first := s.shard.by[key]; first != nil {
-		s.next, first.prev = first, s
-	}
-	s.shard.by[key] = s
+	s.shard.first, s.entered = s, true
 	s.shard.mu.Unlock()
 }
 
-// Close ends the registration of a request that is over.
+// Close ends the registration of a request that is over, or that nothing may
+// cut any more; the second time it does nothing. Cancel is not called after it.
 func (s *Socket) Close() {
 	s.shard.mu.Lock()
-	switch {
-	case s.prev != nil:
+	defer s.shard.mu.Unlock()
+	if !s.entered {
+		return
+	}
+	s.entered = false
+	if s.prev != nil {
 		s.prev.next = s.next
-	case s.next != nil:
-		s.shard.by[s.key()] = s.next
-	default:
-		delete(s.shard.by, s.key())
+	} else {
+		s.shard.first = s.next
 	}
 	if s.next != nil {
 		s.next.prev = s.prev
 	}
 	s.prev, s.next = nil, nil
-	s.shard.mu.Unlock()
-	s.Cancel(nil)
 }
 
-func (k *sockets) of(key personKey) uint64 {
-	k.once.Do(func() { k.seed = maphash.MakeSeed() })
-	return maphash.Comparable(k.seed, key) % shards
+// cut ends a request under way. One that is over meanwhile is left alone: what
+// ends it may serve another by now.
+func (s *Socket) cut() {
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	if s.entered {
+		s.Cancel(ErrWithdrawn)
+	}
 }
+
+// of is the list that the requests of a user are in, whatever the application:
+// they are found together when the user is locked.
+func (k *sockets) of(user string) uint64 {
+	k.once.Do(func() { k.seed = maphash.MakeSeed() })
+	return maphash.String(k.seed, user) % shards
+}
+
+// Reviews counts how often requests under way were looked at to be cut. Who
+// asked the gate before such a look and enters after it was seen by neither:
+// they ask once more.
+func (g *Gate) Reviews() uint64 { return g.sockets.reviews.Load() }
 
 // matching returns the sockets for which ok says yes; person narrows it to
 // one person where it is not nil.
 func (k *sockets) matching(person *personKey, ok func(*Socket) bool) []*Socket {
+	k.reviews.Add(1)
 	var found []*Socket
-	take := func(first *Socket) {
-		for s := first; s != nil; s = s.next {
-			if ok(s) {
+	take := func(sh *shard) {
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		for s := sh.first; s != nil; s = s.next {
+			if (person == nil || s.User == person.user && s.Application == person.application) && ok(s) {
 				found = append(found, s)
 			}
 		}
 	}
 	if person != nil {
-		sh := &k.shard[k.of(*person)]
-		sh.mu.Lock()
-		take(sh.by[*person])
-		sh.mu.Unlock()
+		take(&k.shard[k.of(person.user)])
 		return found
 	}
 	for i := range k.shard {
-		sh := &k.shard[i]
-		sh.mu.Lock()
-		for _, first := range sh.by {
-			take(first)
-		}
-		sh.mu.Unlock()
+		take(&k.shard[i])
 	}
 	return found
 }
@@ -139,7 +137,7 @@ func (k *sockets) matching(person *personKey, ok func(*Socket) bool) []*Socket {
 func recheck(ctx context.Context, list []*Socket) {
 	for _, s := range list {
 		if !s.Request.Still(ctx) {
-			s.Cancel(ErrWithdrawn)
+			s.cut()
 		}
 	}
 }
@@ -151,11 +149,19 @@ func (g *Gate) Cut(application, device, login string) {
 	for _, s := range g.sockets.matching(nil, func(s *Socket) bool {
 		return s.Application == application && (device != "" && s.Device == device || login != "" && s.Login == login)
 	}) {
-		s.Cancel(ErrWithdrawn)
+		s.cut()
 	}
 }
 
 // Open returns how many requests are under way.
-func (g *Gate) Open() int {
-	return len(g.sockets.matching(nil, func(*Socket) bool { return true }))
+func (g *Gate) Open() (n int) {
+	for i := range g.sockets.shard {
+		sh := &g.sockets.shard[i]
+		sh.mu.Lock()
+		for s := sh.first; s != nil; s = s.next {
+			n++
+		}
+		sh.mu.Unlock()
+	}
+	return n
 }

@@ -10,12 +10,25 @@ import (
 	"github.com/cadenas-gateway/cadenas/store/memory"
 )
 
+// stillFunc is an Underway of one function.
+type stillFunc func(ctx context.Context) bool
+
+func (s stillFunc) Still(ctx context.Context) bool { return s(ctx) }
+
+// Watch enters a request. The context it returns is the one it has.
+func (g *Gate) Watch(ctx context.Context, application, user, login string, still stillFunc) (context.Context, *Socket) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &Socket{Application: application, User: user, Login: login, Request: still, Cancel: cancel}
+	g.Enter(s)
+	return ctx, s
+}
+
 func TestRequestsUnderWayComeAndGoInAnyOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memory.New()
 		defer st.Close() //nolint:errcheck // memory
 		g := New(books.New(st), Options{})
-		yes := Still(func(context.Context) bool { return true })
+		yes := stillFunc(func(context.Context) bool { return true })
 		type one struct {
 			ctx context.Context
 			*Socket
@@ -51,9 +64,17 @@ func TestRequestsUnderWayComeAndGoInAnyOrder(t *testing.T) {
 		if n := g.Open(); n != 0 {
 			t.Errorf("%d are left", n)
 		}
+		before := g.Reviews()
+		open[0].Close() // once more
+		g.Enter(open[0].Socket)
+		g.Cut("app", open[0].Device, "")
+		if g.Reviews() == before {
+			t.Error("nobody can tell that requests under way were looked at")
+		}
+		open[0].Close()
 		for i := range g.sockets.shard {
-			if n := len(g.sockets.shard[i].by); n != 0 {
-				t.Errorf("shard %d keeps %d people", i, n)
+			if g.sockets.shard[i].first != nil {
+				t.Errorf("shard %d keeps a request", i)
 			}
 		}
 	})

@@ -44,7 +44,7 @@ func TestThreat_L1_AliasesOfAHeaderAreTakenOff(t *testing.T) {
 		"Remote-User": {"a"}, "Remote_user": {"b"}, "Remote.user": {"c"}, "remote_USER": {"d"}, "Remote-User ": {"e"}, "REMOTE-USER\t": {"f"},
 		"Remote-Users": {"kept"}, "X-Remote-User": {"kept"}, "Other": {"kept"},
 	}
-	StripAliases(h, "Remote-User")
+	NewAliases([]string{"Remote-User"}, nil).Strip(h)
 	if len(h) != 3 {
 		t.Errorf("left: %v", h)
 	}
@@ -55,12 +55,20 @@ func TestThreat_L1_AliasesOfAHeaderAreTakenOff(t *testing.T) {
 	}
 }
 
+func TestThreat_L1_OfABelievedHeaderTheAliasesAreTakenOff(t *testing.T) {
+	h := http.Header{"Remote-User": {"by the proxy"}, "Remote_user": {"b"}, "Cadenas-Factors": {"login"}, "Cadenas.factors": {"login"}, "": {"kept"}}
+	NewAliases([]string{"Cadenas-Factors"}, []string{"remote-user"}).Strip(h)
+	if len(h) != 2 || h.Get("Remote-User") != "by the proxy" {
+		t.Errorf("left: %v", h)
+	}
+}
+
 func TestThreat_L2_AHeaderNominatedInConnectionIsTakenOut(t *testing.T) {
 	for in, want := range map[string]string{
 		"close, Remote-User": "close", "Remote-User": "", "upgrade, remote_user, X": "upgrade, X", "keep-alive": "keep-alive",
 	} {
 		h := http.Header{"Connection": {in}, "Trailer": {"Remote-User, Digest"}}
-		StripAliases(h, "Remote-User")
+		NewAliases([]string{"Remote-User"}, nil).Strip(h)
 		if got := h.Get("Connection"); got != want {
 			t.Errorf("%q: %q", in, got)
 		}

@@ -56,7 +56,7 @@ func (w *Watcher) Recall(c *Cleaned, r *http.Request, now time.Time) bool {
 		return false
 	case !w.names.loaded.Load(), w.names.known() != c.learnt, !w.taken.none(now):
 		return false
-	case sessionInPath(r.URL), r.URL.RawQuery != "" && w.tokensKnown():
+	case sessionInPath(r.URL), r.URL.RawQuery != "" && w.tokensKnown(): // without tokens a query can only take from nobody
 		return false
 	}
 	if bearsToken(r.Header) {
@@ -67,9 +67,6 @@ func (w *Watcher) Recall(c *Cleaned, r *http.Request, now time.Time) bool {
 		delete(r.Header, "Cookie")
 	} else {
 		r.Header["Cookie"][0] = c.cookie
-	}
-	if r.URL.RawQuery != "" && !w.cfg.KeepAuthorization {
-		w.cleanQuery(r, c.device, false, &c.Session) // without tokens it only reads the session
 	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // glob reports whether text is pattern, in which "*" stands for any text,
@@ -121,6 +122,9 @@ func (t target) watched(u *url.URL) bool {
 // backslashes and escapes. Every request passes here: the plain ones allocate
 // nothing.
 func (t target) loosely(path string) bool {
+	if t.otherwise(path) {
+		return false
+	}
 	if strings.ContainsAny(path, "%\\") {
 		return slices.Equal(looseSegments(path), t.loose)
 	}
@@ -136,6 +140,23 @@ func (t target) loosely(path string) bool {
 		i++
 	}
 	return i == len(t.loose)
+}
+
+// otherwise reports that path has a first segment that begins with another
+// letter or digit than the target's, whatever else is folded: most have.
+func (t target) otherwise(path string) bool {
+	if len(path) < 2 || path[0] != '/' {
+		return false
+	}
+	c := path[1] | 0x20
+	if (c < 'a' || c > 'z') && (path[1] < '0' || path[1] > '9') {
+		return false
+	}
+	if len(t.loose) == 0 {
+		return true
+	}
+	first := t.loose[0][0]
+	return first < utf8.RuneSelf && first|0x20 != c
 }
 
 // looseSegments folds a path as loosely does. Going up is not followed: an

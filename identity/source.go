@@ -3,6 +3,7 @@ package identity
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cadenas-gateway/cadenas/access"
@@ -46,7 +47,7 @@ func sourceName(p access.Person) string {
 // Header takes the user from a request header that a proxy in front sets.
 // The header is believed as it is: whoever can reach the gate round that
 // proxy can write it, which is why a handler that has no such source strips
-// it (StripAliases).
+// it (Aliases).
 type Header struct {
 	// Name is the header ("Remote-User").
 	Name string
@@ -159,19 +160,62 @@ func DevicePerson(id string) access.Person {
 	return access.Person{User: DevicePrefix + id, Source: "device"}
 }
 
-// StripAliases removes from h every header that some backend would read as
-// one of names: in other case, with "_" or "." for "-", with spaces and tabs
-// at its ends. A name nominated in Connection is taken out of it, so that it
-// cannot take ours off on the way; the same for Trailer (threats L1, L2).
-func StripAliases(h http.Header, names ...string) {
-	if len(names) == 0 {
-		return
+// Aliases are header names that no backend must read from a browser, and all
+// that some backend would read as one of them: in other case, with "_" or "."
+// for "-", with spaces and tabs at its ends (threats L1, L2).
+type Aliases struct {
+	names, kept []string
+	lengths     uint64 // of the names, a bit each; the last one is for longer ones
+	firsts      uint64 // their first letters, a bit each
+}
+
+// NewAliases returns the names to be removed, and among the names those kept
+// that stay where they are written as HTTP writes them: a header that a proxy
+// sets and we believe.
+func NewAliases(names, kept []string) *Aliases {
+	a := &Aliases{names: append(slices.Clone(names), kept...)}
+	for _, name := range kept {
+		a.kept = append(a.kept, http.CanonicalHeaderKey(name))
 	}
+	for _, name := range a.names {
+		if name = trim(name); name == "" {
+			continue
+		}
+		a.lengths |= lengthBit(name)
+		a.firsts |= letterBit(name[0])
+	}
+	return a
+}
+
+func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
+func letterBit(c byte) uint64      { return 1 << (foldHeader(c) & 63) }
+
+// listLengths are those of the headers that name other headers.
+var listLengths = lengthBit("Trailer") | lengthBit("Connection") | lengthBit("Proxy-Connection")
+
+// Strip removes them from h. A name nominated in Connection is taken out of it,
+// so that it cannot take ours off on the way; the same for Trailer.
+func (a *Aliases) Strip(h http.Header) {
+	var lengths uint64
 	for key := range h {
-		if mayBeAlias(key, names) && aliasOf(key, names) {
+		// This is asked of every header of every request: most are told apart by
+		// their length and first letter. Spaces at the ends do not count.
+		length := lengthBit(key)
+		lengths |= length
+		if key != "" && key[0] > ' ' && key[len(key)-1] > ' ' && (a.lengths&length == 0 || a.firsts&letterBit(key[0]) == 0) {
+			continue
+		}
+		if aliasOf(key, a.names) && !slices.Contains(a.kept, key) {
 			delete(h, key)
 		}
 	}
+	if lengths&listLengths != 0 {
+		stripLists(h, a.names)
+	}
+}
+
+// stripLists takes names out of the headers that name others.
+func stripLists(h http.Header, names []string) {
 	for _, list := range []string{"Connection", "Trailer", "Proxy-Connection"} {
 		lines, ok := h[list]
 		if !ok {
@@ -202,7 +246,7 @@ func StripAliases(h http.Header, names ...string) {
 	}
 }
 
-// StripTrailers does StripAliases' work on the trailers of a request, whose
+// StripTrailers does the work of Aliases on the trailers of a request, whose
 // values come after its body: a name that is not announced cannot come.
 func StripTrailers(r *http.Request, names ...string) {
 	for key := range r.Trailer {
@@ -210,17 +254,6 @@ func StripTrailers(r *http.Request, names ...string) {
 			delete(r.Trailer, key)
 		}
 	}
-}
-
-// mayBeAlias tells most headers apart by their length and first letter: this
-// is asked of every header of every request.
-func mayBeAlias(key string, names []string) bool {
-	for _, name := range names {
-		if len(key) == len(name) && foldHeader(key[0]) == foldHeader(name[0]) {
-			return true
-		}
-	}
-	return key == "" || key[0] <= ' ' || key[len(key)-1] <= ' ' // spaces at its ends do not count
 }
 
 func aliasOf(key string, names []string) bool {

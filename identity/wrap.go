@@ -33,6 +33,14 @@ type Writer struct {
 	login bool
 	// turned says that a session got a new value with this answer.
 	turned bool
+	// Leaving, where it is set, is closed before this answer ends the login:
+	// who signs out gets the whole answer, though what goes on beside it is cut.
+	Leaving Leaver
+}
+
+// Leaver is the place of a request among those under way that can be cut.
+type Leaver interface {
+	Close()
 }
 
 // Wrap returns the writer for an answer that goes to the browser. DeviceID
@@ -115,6 +123,9 @@ func (x *Writer) stamp(status int) {
 	}
 	x.doubted(status)
 	if !x.login && x.s.Login.ID != "" && x.w.isLogout(x.r) && signedOut(x.r.Method, status, changedSession) {
+		if x.Leaving != nil {
+			x.Leaving.Close()
+		}
 		x.w.endLater(x.r.Context(), x.s.Login)
 	}
 }
