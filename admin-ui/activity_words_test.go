@@ -91,3 +91,51 @@ func TestTheChartCountsEachDayByItsAnswers(t *testing.T) {
 		t.Error("what is older than the chart is counted")
 	}
 }
+
+// C3, X14: no identifier and no English stands where a sentence can.
+func TestTheActivitySpeaksInSentences(t *testing.T) {
+	marie := fixture.Marie
+	marie.Language = "fr"
+	h := build(t, marie)
+	const id = "06h02c3fwk7njnkc"
+	for _, c := range []struct {
+		name string
+		e    books.Entry
+		says []string
+	}{
+		{"a rule that is gone", books.Entry{
+			Who: marie.Email, From: "203.0.113.7", What: "rule.end", Subject: id,
+			Detail: map[string]string{"effect": "refuse", "kind": "phone", "place": "city=Laval country=CA", "until": "2027-01-02T12:00:00Z"},
+		}, []string{"a mis fin à la règle", "Refuser tout le monde, sur un téléphone, depuis Laval, Canada, dans Registre des présences, jusqu’au 2", "<bdi>Lieu inconnu</bdi><br><bdi>203.0.113.7</bdi>"}},
+		{"a request", books.Entry{
+			Who: "user:julie", What: "ask", Subject: "julie",
+			Detail: map[string]string{"request": id, "reference": "7KD-4M2", "device": "Android tablet", "device_id": id, "kind": "tablet", "browser": "Safari / iOS", "place": "city=Laval country=CA"},
+		}, []string{"Tablette Android", "Safari sur iOS", "7KD-4M2"}},
+		{"a message that reached nobody", books.Entry{
+			Who: "system", What: "notice.failed", Subject: "paul@example.com", Detail: map[string]string{"kind": "opened", "request": id, "error": "421"},
+		}, []string{"Quelqu’un attend", "Réponse du canal"}},
+		{"a session of nobody known", books.Entry{Who: "system", What: "session.foreign"}, []string{"sans savoir de qui"}},
+		{"a command", books.Entry{Who: "command line", From: "local", What: "keys.rotate"}, []string{"a fait une nouvelle clé", "ce serveur"}},
+		{"a drain", books.Entry{Who: "command line", What: "drain", Subject: "register", Detail: map[string]string{"stop": "false"}}, []string{"a commencé à retirer les marques"}},
+		{"and its end", books.Entry{Who: "command line", What: "drain", Subject: "register", Detail: map[string]string{"stop": "true"}}, []string{"a cessé de retirer les marques"}},
+	} {
+		c.e.At, c.e.Application, c.e.ID = h.now, "register", books.NewID(h.now)
+		if err := h.books.Audit.Append(t.Context(), c.e); err != nil {
+			t.Fatal(err)
+		}
+		body := h.signIn(marie.Email).get("/activity").body
+		_, body, _ = strings.Cut(body, `<li id="e-`+c.e.ID)
+		body, _, _ = strings.Cut(body, "</li>")
+		_, body, _ = strings.Cut(body, "<p>") // behind the identifier of the line
+		for _, want := range c.says {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: no %q in %s", c.name, want, body)
+			}
+		}
+		for _, raw := range []string{">" + id, "refuse<", "request", "device_id", "error", ">false", ">true"} {
+			if strings.Contains(body, raw) {
+				t.Errorf("%s: %q stands in %s", c.name, raw, body)
+			}
+		}
+	}
+}

@@ -24,7 +24,19 @@ var detailOrder = []string{
 // that tell a person nothing are left to the exports.
 func (v *visit) details(e books.Entry, names *people, devices *deviceNames) ([]detail, error) {
 	var list []detail
-	done := map[string]bool{"application": true, "connection": true, "rule": true, "session": true}
+	done := map[string]bool{"application": true, "connection": true, "rule": true, "session": true, "request": true, "device_id": true, "stop": true}
+	if id := e.Detail["device_id"]; id != "" { // of a request: the device by what it said of itself
+		device, err := devices.label(access.Device{ID: id, Label: e.Detail["device"]})
+		if err != nil {
+			return nil, err
+		}
+		done["device"], done["kind"] = true, true
+		list = append(list, detail{Name: v.say.Text("detail.device"), Value: v.say.Device(e.Detail["kind"], device)})
+	}
+	if kind := e.Detail["kind"]; e.What == "notice.failed" && v.say.Has("messages.kind."+kind) {
+		done["kind"] = true
+		list = append(list, detail{Name: v.say.Text("detail.notice"), Value: v.say.Text("messages.kind." + kind)})
+	}
 	add := func(name, value string) error {
 		d, shown, err := v.detail(name, value, names, devices)
 		if shown {
@@ -33,7 +45,7 @@ func (v *visit) details(e books.Entry, names *people, devices *deviceNames) ([]d
 		return err
 	}
 	for _, name := range detailOrder {
-		if value, ok := e.Detail[name]; ok {
+		if value, ok := e.Detail[name]; ok && !done[name] {
 			done[name] = true
 			if err := add(name, value); err != nil {
 				return nil, err
@@ -99,7 +111,9 @@ func (v *visit) detail(name, value string, names *people, devices *deviceNames) 
 			d.Value = v.placeKey(key)
 		}
 	case "browser":
-		if key, err := access.ParseBrowserKey(value); err == nil {
+		if family, platform, ok := strings.Cut(value, " / "); ok { // of a request
+			d.Value = v.say.Browser(family, platform)
+		} else if key, err := access.ParseBrowserKey(value); err == nil {
 			d.Value = v.say.Browser(key.Family, key.Platform)
 		}
 	case "applications":

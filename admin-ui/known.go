@@ -51,23 +51,41 @@ func (v *visit) tellKnown(ask approvals.AccessRequest, card *askCard) error {
 		card.Known = append(card.Known, v.say.Text("requests.known.never", "application", card.Application))
 		return nil
 	}
-	if device.ID != "" {
-		card.Known = append(card.Known, v.say.Text("requests.known.device", "when", v.say.When(device.Last, v.now)))
-	}
-	if place.ID != "" {
-		card.Known = append(card.Known, v.say.Text("requests.known.place", "when", v.say.When(place.Last, v.now)))
-	}
-	if device.ID == "" || place.ID == "" {
-		where, _ := v.say.PlaceLines(placeParts(last.Place))
-		card.Known = append(card.Known, v.say.Text("requests.known.last", "place", where,
-			"when", v.say.When(last.Last, v.now), "device", v.say.Device(string(last.Device.Kind), last.Device.Label)))
-	}
+	card.Known = append(card.Known, v.knownFacts(last, device, place)...)
 	if km, hours, far := travelled(last, ask.Place, ask.Opened); far {
 		where, _ := v.say.PlaceLines(placeParts(ask.Place))
 		before, _ := v.say.PlaceLines(placeParts(last.Place))
 		card.Alarm = v.say.Text("requests.far", "place", where, "km", int(km), "before", before, "time", v.say.Duration(hours))
 	}
 	return nil
+}
+
+// knownFacts says when they were last let in, on this device and from this
+// place, each visit once: where two of the three are one, one sentence says so.
+// Device and place have no identifier where there was none.
+func (v *visit) knownFacts(last, device, place books.Connection) []string {
+	when := func(c books.Connection) string { return v.say.When(c.Last, v.now) }
+	where, _ := v.say.PlaceLines(placeParts(last.Place))
+	with := v.say.Device(string(last.Device.Kind), last.Device.Label)
+	var facts []string
+	switch {
+	case device.ID != "" && device.ID == place.ID:
+		return []string{v.say.Text("requests.known.both", "when", when(device))}
+	case device.ID == last.ID && place.ID == "":
+		return []string{v.say.Text("requests.known.device.at", "when", when(device), "place", where)}
+	case place.ID == last.ID && device.ID == "":
+		return []string{v.say.Text("requests.known.place.on", "when", when(place), "device", with)}
+	}
+	if device.ID != "" {
+		facts = append(facts, v.say.Text("requests.known.device", "when", when(device)))
+	}
+	if place.ID != "" {
+		facts = append(facts, v.say.Text("requests.known.place", "when", when(place)))
+	}
+	if device.ID == "" || place.ID == "" {
+		facts = append(facts, v.say.Text("requests.known.last", "place", where, "when", when(last), "device", with))
+	}
+	return facts
 }
 
 // samePlace is the reader's notion, not the rule's: one name, else one city.

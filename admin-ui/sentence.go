@@ -3,10 +3,8 @@ package adminui
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/cadenas-gateway/cadenas/access"
-	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
 	"github.com/cadenas-gateway/cadenas/places"
 )
@@ -105,76 +103,4 @@ func (v *visit) maker(author string) string {
 		return v.say.Text(key)
 	}
 	return v.say.Text("rule.by", "who", v.author(author))
-}
-
-// entryLine is one line of the audit, in words.
-type entryLine struct {
-	ID      string
-	At      time.Time
-	When    string
-	Who     string
-	What    string
-	Subject string
-	Href    string
-	App     string
-	From    string
-	Via     string
-	Details []detail
-}
-
-// entryLine says an entry of the audit. A verb the catalogue lacks is shown as
-// it is written.
-func (v *visit) entryLine(e books.Entry, names *people) (entryLine, error) {
-	line := entryLine{ID: e.ID, At: e.At, When: capital(v.say.When(e.At, v.now)), From: e.From, Subject: lang.Inert(e.Subject, 120)}
-	who, isUser := strings.CutPrefix(e.Who, "user:")
-	line.Who = capital(v.author(who))
-	switch {
-	case isUser:
-		u, err := names.user(who)
-		if err != nil {
-			return line, err
-		}
-		line.Who = v.called(u)
-	case v.say.Has("who." + e.Who):
-		line.Who = v.say.Text("who." + e.Who)
-	}
-	line.What = lang.Inert(e.What, 120)
-	if key := "audit." + e.What; v.say.Has(key) {
-		line.What = v.say.Text(key)
-	}
-	app := e.Application
-	if app == "" {
-		app = e.Detail["application"]
-	}
-	if app != "" {
-		line.App = v.name(app)
-	}
-	if e.Via != "" && v.say.Has("via."+e.Via) {
-		line.Via = v.say.Text("via." + e.Via)
-	}
-	if aboutUser(e) {
-		u, err := names.user(e.Subject)
-		if err != nil {
-			return line, err
-		}
-		line.Subject, line.Href = v.called(u), personHref(e.Subject)
-	} else if e.Subject == app {
-		line.Subject = ""
-	}
-	if e.Subject == who {
-		line.Subject, line.Href = "", "" // who did it to themself needs no second naming
-	}
-	var err error
-	line.Details, err = v.details(e, names, v.deviceNames())
-	return line, err
-}
-
-// aboutUser reports whether an entry's subject is a user.
-func aboutUser(e books.Entry) bool {
-	area, _, _ := strings.Cut(e.What, ".")
-	switch area {
-	case "user", "connection", "device", "login", "session", "ask", "cancel", "expire", "approve", "refuse", "number", "code", "pass", "biopass":
-		return e.Subject != ""
-	}
-	return false
 }

@@ -70,13 +70,13 @@ func (d *decider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodPost {
 		if err := d.guard.Check(r); err != nil { // threat L11
-			http.Error(w, "this form was sent from somewhere else", http.StatusForbidden)
+			d.s.say(w, r, http.StatusForbidden, "trouble.foreign")
 			return
 		}
 	}
 	who, problem := d.read(r, token)
 	if problem != nil && !known(problem) {
-		d.trouble(w, problem)
+		d.trouble(w, r, problem)
 		return
 	}
 	page := d.page(r, token, who)
@@ -233,7 +233,7 @@ func digest(token string) string {
 func (d *decider) post(w http.ResponseWriter, r *http.Request, token string, who reader, page DecidePage) {
 	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		d.s.say(w, r, http.StatusBadRequest, "trouble.form")
 		return
 	}
 	form := r.PostForm
@@ -261,7 +261,7 @@ func (d *decider) post(w http.ResponseWriter, r *http.Request, token string, who
 		err = errors.New("the decision was not carried out")
 		fallthrough
 	case !known(err):
-		d.trouble(w, err)
+		d.trouble(w, r, err)
 		return
 	}
 	// The page shows what holds now, and keeps what was typed.
@@ -327,13 +327,19 @@ func (d *decider) write(w http.ResponseWriter, r *http.Request, who reader, page
 	}
 }
 
+// say answers with one sentence in the reader's language, for what no page of
+// ours can show.
+func (s *Service) say(w http.ResponseWriter, r *http.Request, status int, key string, pairs ...any) {
+	http.Error(w, pages.Language(r, s.conf.Languages).Text(key, pairs...), status)
+}
+
 // trouble answers for an error of ours; nothing was decided.
-func (d *decider) trouble(w http.ResponseWriter, err error) {
+func (d *decider) trouble(w http.ResponseWriter, r *http.Request, err error) {
 	code := randomText(referenceLetters, 6)
 	d.s.conf.Log.Error("an access request could not be decided", "code", code, "error", err)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Retry-After", "5")
-	http.Error(w, "Nothing was decided. Please try again. Code "+code, http.StatusServiceUnavailable)
+	d.s.say(w, r, http.StatusServiceUnavailable, "trouble.decide", "code", code)
 }
 
 func (s *Service) clientIP(r *http.Request) string {

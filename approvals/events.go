@@ -66,7 +66,7 @@ func (h *waiter) events(w http.ResponseWriter, r *http.Request, holder Holder, a
 	if ask.ID != "" {
 		var err error
 		if changes, err = h.s.Subscribe(ctx, holder.Application, ask.ID); err != nil {
-			h.trouble(w, err)
+			h.trouble(w, r, err)
 			return
 		}
 	}

@@ -99,7 +99,7 @@ func (h *waiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The device cookie goes along on foreign posts too (SameSite=None), so
 		// this is what stops them (threat L11).
 		if err := h.guard.Check(r); err != nil {
-			http.Error(w, "this form was sent from somewhere else", http.StatusForbidden)
+			h.s.say(w, r, http.StatusForbidden, "trouble.foreign")
 			return
 		}
 	}
@@ -110,7 +110,7 @@ func (h *waiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ask, err := h.s.ForHolder(r.Context(), holder.Application, holder.DeviceID, holder.LoginID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		h.trouble(w, err)
+		h.trouble(w, r, err)
 		return
 	}
 	if err != nil {
@@ -146,7 +146,7 @@ func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask
 		err = r.ParseMultipartForm(formLimit) //nolint:gosec // the body is bounded above
 	}
 	if err != nil {
-		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		h.s.say(w, r, http.StatusBadRequest, "trouble.form")
 		return
 	}
 	said := action
@@ -207,7 +207,7 @@ func (h *waiter) post(w http.ResponseWriter, r *http.Request, holder Holder, ask
 			ask = AccessRequest{}
 		}
 	default:
-		h.trouble(w, err)
+		h.trouble(w, r, err)
 		return
 	}
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
@@ -259,9 +259,9 @@ func writeStatus(w http.ResponseWriter, code int, st Status) {
 	_ = json.NewEncoder(w).Encode(st) // the person went away: nobody left to tell
 }
 
-func (h *waiter) trouble(w http.ResponseWriter, err error) {
+func (h *waiter) trouble(w http.ResponseWriter, r *http.Request, err error) {
 	code := randomText(referenceLetters, 6)
 	h.s.conf.Log.Error("a waiting page could not be served", "code", code, "error", err)
 	w.Header().Set("Retry-After", "5")
-	http.Error(w, "Please try again. Code "+code, http.StatusServiceUnavailable)
+	h.s.say(w, r, http.StatusServiceUnavailable, "trouble.again", "code", code)
 }

@@ -55,7 +55,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		// The device cookie goes along on foreign posts too (threat L11).
 		if err := h.guard.Check(r); err != nil {
-			http.Error(w, "this was sent from somewhere else", http.StatusForbidden)
+			h.say(w, r, http.StatusForbidden, "trouble.foreign")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, MaxCapture+1)
@@ -70,7 +70,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e, ok, err := h.s.Errand(r.Context(), holder.Application, holder.DeviceID)
 	if err != nil {
-		h.trouble(w, err)
+		h.trouble(w, r, err)
 		return
 	}
 	switch {
@@ -88,7 +88,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = h.form(w, r, holder, e, action)
 	}
 	if err != nil {
-		h.trouble(w, err)
+		h.trouble(w, r, err)
 	}
 }
 
@@ -212,7 +212,7 @@ func answer(w http.ResponseWriter, status int, t told) error {
 // form carries a form out and leads back to the page, or to the waiting page.
 func (h *handler) form(w http.ResponseWriter, r *http.Request, holder Holder, e Errand, action string) error {
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		h.say(w, r, http.StatusBadRequest, "trouble.form")
 		return nil
 	}
 	to := BasePath
@@ -244,13 +244,19 @@ func (h *handler) notAllowed(w http.ResponseWriter, allow string) {
 	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 }
 
+// say answers with one sentence in the reader's language, for what no page of
+// ours can show.
+func (h *handler) say(w http.ResponseWriter, r *http.Request, status int, key string, pairs ...any) {
+	http.Error(w, pages.Language(r, h.s.conf.Languages).Text(key, pairs...), status)
+}
+
 // trouble answers where the gate cannot tell, with a code that finds the log
 // line.
-func (h *handler) trouble(w http.ResponseWriter, err error) {
+func (h *handler) trouble(w http.ResponseWriter, r *http.Request, err error) {
 	var b [5]byte
 	rand.Read(b[:])
 	code := base32.StdEncoding.EncodeToString(b[:])
 	h.s.conf.Log.Error("a Biopass page could not be served", "code", code, "error", err)
 	w.Header().Set("Retry-After", "5")
-	http.Error(w, "Please try again. Code "+code, http.StatusServiceUnavailable)
+	h.say(w, r, http.StatusServiceUnavailable, "trouble.again", "code", code)
 }

@@ -226,7 +226,7 @@ func saidOf(err error) string {
 // keyForm takes a passkey's answer and leads back to the page.
 func (h *handler) keyForm(w http.ResponseWriter, r *http.Request, e Errand, fresh bool) error {
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		h.say(w, r, http.StatusBadRequest, "trouble.form")
 		return nil
 	}
 	answer := []byte(r.PostForm.Get("answer"))

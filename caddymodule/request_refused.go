@@ -16,8 +16,8 @@ import (
 // noteForeign writes down that a session came with another device: whose it
 // was, where that is known.
 func (q *request) noteForeign() {
-	whose := q.session.ForeignLogin
-	if l, err := q.run.state.books.Logins.Get(q.r.Context(), q.name, whose); err == nil {
+	whose := ""
+	if l, err := q.run.state.books.Logins.Get(q.r.Context(), q.name, q.session.ForeignLogin); err == nil {
 		whose = l.Person.User
 	}
 	err := q.run.state.books.Audit.Append(q.r.Context(), books.Entry{
