@@ -73,8 +73,10 @@ type adminPage struct {
 	New  bool
 	Whom books.Admin
 	// Before is the e-mail the record has.
-	Before       string
-	Fixed, Last  bool
+	Before      string
+	Fixed, Last bool
+	// Seen is what the form is filled in from.
+	Seen         string
 	You          bool
 	Languages2   []choice
 	Applications []choice
@@ -98,6 +100,11 @@ func (v *visit) adminForm(status int, a books.Admin, before, problem string) err
 		page.Action = "/admins/" + url.PathEscape(before)
 	}
 	if !page.New {
+		if stored, err := v.Books.Admins.Get(v.ctx(), before); err == nil {
+			page.Seen = v.seen(string(books.Encode(stored)))
+		} else if !isNotFound(err) {
+			return err
+		}
 		if page.Keys, err = v.keysOf(before); err != nil {
 			return err
 		}
@@ -132,6 +139,9 @@ func saveAdmin(v *visit) error {
 		stored, err := v.Books.Admins.Get(v.ctx(), before)
 		if err != nil {
 			return err // not found too: the configuration's cannot be changed here
+		}
+		if err := v.meanwhile("", "admin.edit", before, string(books.Encode(stored))); err != nil {
+			return err
 		}
 		a, what = stored, "admin.edit"
 	}

@@ -247,6 +247,9 @@ func (v *visit) savePerson(user, what, to string) error {
 	}
 	by := v.by()
 	_, err := v.Books.Users.Update(v.ctx(), user, func(u *books.User) ([]store.Write, bool, error) {
+		if err := v.meanwhile("", "user.edit", user, u.Name, u.Email, u.Mobile, u.Language); err != nil {
+			return nil, false, err
+		}
 		u.Name, u.Email, u.Mobile = name, email, number
 		if say := v.r.PostFormValue("language"); say == "" || slices.Contains(lang.Tags(), say) {
 			u.Language = say

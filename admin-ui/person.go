@@ -27,8 +27,10 @@ type personPage struct {
 	User, Who, Sub string
 	Email, Mobile  string
 	Language       string
-	Languages2     []choice
-	First, Last    string
+	// Seen is what the form of name and address is filled in from.
+	Seen        string
+	Languages2  []choice
+	First, Last string
 	// Groups are those last seen with them, a line for each application that
 	// names any.
 	Groups                []string
@@ -147,6 +149,7 @@ func showPerson(v *visit) error {
 	}
 	page := personPage{
 		frame: f, User: user, Who: lang.Inert(v.called(u), 120), Email: u.Email, Mobile: u.Mobile, Language: u.Language,
+		Seen: markOf(u.Name, u.Email, u.Mobile, u.Language),
 		Href: personHref(user), Columns: columnsAddress("", user), MayEdit: v.all(),
 		Applications: v.applicationChoices(""), PassUntil: v.say.Until(v.Approvals.Limits().PassEnds(v.now), v.now),
 	}

@@ -77,6 +77,9 @@ func editPlace(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if err := v.meanwhile("", "place.name", n.Name, append([]string{n.Name}, n.Prefixes...)...); err != nil {
+		return err
+	}
 	form := placesPage{
 		Name: lang.Inert(v.r.PostFormValue("name"), 80), Prefix: strings.TrimSpace(v.r.PostFormValue("prefix")), User: n.User, Edited: n.ID,
 	}

@@ -44,6 +44,8 @@ type placesPage struct {
 // namedPlace is one network with a name.
 type namedPlace struct {
 	ID, Name, For, Prefixes, By string
+	// Seen is what its form is filled in from.
+	Seen string
 	// Fixed says that the configuration names it.
 	Fixed bool
 	// Uses is how many connections of 30 days came from there, Rules how many
@@ -251,7 +253,7 @@ func (v *visit) namedPlaces(uses map[string]int) ([]namedPlace, error) {
 		if ok, err := shown(n.User); err != nil {
 			return nil, err
 		} else if ok {
-			add(namedPlace{ID: n.ID, Name: n.Name, For: n.User, By: v.author(n.By)}, n.Prefixes)
+			add(namedPlace{ID: n.ID, Seen: markOf(append([]string{n.Name}, n.Prefixes...)...), Name: n.Name, For: n.User, By: v.author(n.By)}, n.Prefixes)
 		}
 	}
 	sortBy(list, func(p namedPlace) string { return strings.ToLower(p.Name) })

@@ -21,9 +21,11 @@ type editRulePage struct {
 	frame
 	Line        ruleLine
 	Until, Note string
-	MinDay      string
-	Error       string
-	Trial       ruleTrial
+	// Seen is what the form is filled in from.
+	Seen   string
+	MinDay string
+	Error  string
+	Trial  ruleTrial
 	// Like leads to the form for a new rule, filled in like this one; empty
 	// where the form cannot say it.
 	Like string
@@ -57,6 +59,9 @@ func showEditRule(v *visit) error {
 	return v.editRule(http.StatusOK, r, until, r.Note, "")
 }
 
+// endOf is a rule's end as a form's mark has it.
+func endOf(r access.Rule) string { return r.Until.UTC().Format(time.RFC3339) }
+
 // lastDay is the last day on which a rule with that end holds.
 func lastDay(until time.Time) time.Time { return until.Local().Add(-time.Second) }
 
@@ -65,7 +70,7 @@ func (v *visit) editRule(status int, r access.Rule, until, note, problem string)
 	if err != nil {
 		return err
 	}
-	page := editRulePage{frame: f, Until: until, Note: note, MinDay: v.now.Format("2006-01-02"), Error: problem}
+	page := editRulePage{frame: f, Seen: v.seen(endOf(r), r.Note), Until: until, Note: note, MinDay: v.now.Format("2006-01-02"), Error: problem}
 	if page.Line, err = v.ruleLine(r, v.people(), v.deviceNames()); err != nil {
 		return err
 	}
@@ -116,6 +121,9 @@ func saveRule(v *visit) error {
 		return v.seeOther("/rules?done=rule.gone")
 	}
 	if err != nil {
+		return err
+	}
+	if err := v.meanwhile(r.Application, "rule.edit", r.ID, endOf(r), r.Note); err != nil {
 		return err
 	}
 	typed, note := v.r.PostFormValue("until"), lang.Inert(v.r.PostFormValue("note"), 200)
