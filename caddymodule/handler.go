@@ -79,6 +79,7 @@ type Handler struct {
 	device    bool // where no source names a user, the device is the user
 	trusted   []string
 	aliases   *identity.Aliases // headers of ours, and those we believe, under other names
+	peers     *peersOnly
 	// authorization says that a source reads the Authorization header.
 	authorization bool
 	matcher       exemptPaths
@@ -168,7 +169,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 				continue
 			}
 			if t, ok := m.(trusting); ok {
-				h.trusted = append(h.trusted, t.Trusts())
+				h.trusted, h.peers = append(h.trusted, t.Trusts()...), new(peersOnly)
 			}
 			if a, ok := m.(authorized); ok {
 				h.authorization = h.authorization || a.readsAuthorization()

@@ -18,9 +18,9 @@ func init() {
 	caddy.RegisterModule(DeviceAlone{})
 }
 
-// trusting is an identity source that believes a header; its aliases are
+// trusting is an identity source that believes headers; their aliases are
 // taken off the request before anything reads it (threat L1).
-type trusting interface{ Trusts() string }
+type trusting interface{ Trusts() []string }
 
 // authorized is an identity source that may read the Authorization header,
 // which a watched login would else take off the request.
@@ -32,6 +32,9 @@ type authorized interface{ readsAuthorization() bool }
 type Header struct {
 	// Name is the header.
 	Name string `json:"name"`
+	// Groups is a header with the user's groups, separated by commas or |; it
+	// is believed as the other is. Empty: no groups.
+	Groups string `json:"groups,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -39,18 +42,41 @@ func (Header) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "cadenas.identities.header", New: func() caddy.Module { return new(Header) }}
 }
 
-// UnmarshalCaddyfile reads `header <name>`.
+// UnmarshalCaddyfile reads:
+//
+//	header <name> {
+//		groups <name>
+//	}
 func (h *Header) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
-	return oneArg(d, &h.Name)
+	if err := oneArg(d, &h.Name); err != nil {
+		return err
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch word := d.Val(); {
+		case word != "groups":
+			return d.Errf("identity header does not know %q: write groups and the header that holds them", word)
+		case h.Groups != "":
+			return d.Err("groups stands twice in identity header: keep one")
+		}
+		if err := oneArg(d, &h.Groups); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Trusts returns the header's name.
-func (h *Header) Trusts() string { return h.Name }
+// Trusts returns the names of the headers.
+func (h *Header) Trusts() []string {
+	if h.Groups == "" {
+		return []string{h.Name}
+	}
+	return []string{h.Name, h.Groups}
+}
 
 // Identify implements identity.Source.
 func (h *Header) Identify(r *http.Request) (access.Person, error) {
-	return identity.Header{Name: h.Name}.Identify(r)
+	return identity.Header{Name: h.Name, Groups: h.Groups}.Identify(r)
 }
 
 // Placeholder takes the user from a placeholder, such as one that Caddy's own

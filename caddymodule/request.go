@@ -148,6 +148,11 @@ func (q *request) clean() {
 		q.tell = q.mayBeTold(token[0])
 	}
 	q.handler.aliases.Strip(h)
+	if q.handler.peers != nil && !q.handler.believesPeer(q.r) {
+		for _, name := range q.handler.trusted {
+			delete(h, http.CanonicalHeaderKey(name))
+		}
+	}
 	q.cleanTrailers()
 	if q.watcher != nil {
 		q.cleanSession()

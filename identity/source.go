@@ -82,11 +82,11 @@ func (h Header) Identify(r *http.Request) (access.Person, error) {
 	return p, nil
 }
 
-// groups reads a list separated by commas; what is no clean name is no
-// group.
+// groups reads a list separated by commas, or by | as some proxies have it;
+// what is no clean name is no group.
 func groups(list string) []string {
 	var names []string
-	for g := range strings.SplitSeq(list, ",") {
+	for _, g := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == '|' }) {
 		if name, err := Canonical(g); err == nil {
 			names = append(names, name)
 		}
