@@ -148,9 +148,9 @@ func (q *request) clean() {
 		q.tell = q.mayBeTold(token[0])
 	}
 	q.handler.aliases.Strip(h)
-	if q.handler.peers != nil && !q.handler.believesPeer(q.r) {
-		for _, name := range q.handler.trusted {
-			delete(h, http.CanonicalHeaderKey(name))
+	for _, name := range q.handler.trusted {
+		if key := http.CanonicalHeaderKey(name); len(h[key]) > 0 && !q.handler.believesPeer(q.r) {
+			delete(h, key)
 		}
 	}
 	q.cleanTrailers()
