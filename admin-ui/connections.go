@@ -206,13 +206,15 @@ func pick(words []string, chosen string, name func(string) string) []choice {
 	return list
 }
 
-// noGeo reports whether no place among the rows says more than a network: then
-// a geo file would.
+// noGeo reports whether no place among the rows says more than a network, and
+// one of them has no name either: then a geo file would help.
 func noGeo(list []books.Connection) bool {
+	bare := false
 	for _, c := range list {
 		if c.Place.Country != "" || c.Place.City != "" {
 			return false
 		}
+		bare = bare || c.Place.Name == ""
 	}
-	return len(list) > 0
+	return bare
 }

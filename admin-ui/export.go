@@ -2,7 +2,6 @@ package adminui
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"io"
 	"strconv"
@@ -114,9 +113,7 @@ func exportConnectionsCSV(v *visit) error {
 	if _, err := v.application(v.r.URL.Query().Get("app")); err != nil {
 		return err
 	}
-	v.download("text/csv; charset=utf-8", "cadenas-connections.csv")
-	out := csv.NewWriter(v.w)
-	out.UseCRLF = true
+	out := v.table("cadenas-connections.csv")
 	if out.Write(exportedColumns) != nil {
 		return nil // the person went away
 	}

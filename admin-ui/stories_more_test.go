@@ -39,7 +39,11 @@ func TestThreat_L14_WhatIsFilteredIsExportedWithoutFormulas(t *testing.T) {
 	h.keep(evil, h.plain("fatou", "d2"))
 	b := h.signIn(fixture.Paul.Email)
 	a := b.get("/connections.csv?app=register&window=all")
-	rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	text, marked := strings.CutPrefix(a.body, "\ufeff")
+	if !marked {
+		t.Error("Excel takes the table for another encoding, and shows accents as two letters")
+	}
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%v: %s", err, a.body)
 	}
