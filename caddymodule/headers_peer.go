@@ -22,6 +22,9 @@ type peersOnly struct {
 // the peer is none of them. Whoever reaches the server round its proxy could
 // else be anybody (threat L1).
 func (h *Handler) believesPeer(r *http.Request) bool {
+	if h.peers == nil { // not provisioned
+		return true
+	}
 	h.peers.once.Do(func() {
 		server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 		h.peers.only = ok && namesProxies(server) && slices.Contains(unguarded(server.Routes, false), h)

@@ -41,6 +41,9 @@ type Client struct {
 	Header http.Header
 	// Bearer is sent as a token where it is set.
 	Bearer string
+	// Basic is the name and password that the browser has for basic
+	// authentication.
+	Basic [2]string
 	// From is the address requests come from, for example "127.0.0.9"; empty
 	// leaves it to the system. All of 127.0.0.0/8 works on Linux.
 	From string

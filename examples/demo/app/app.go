@@ -42,6 +42,9 @@ type Options struct {
 	// FormToken asks for a hidden field bound to the visitor's session with
 	// each login form, against forged posts.
 	FormToken bool
+	// Code is asked for after the password, on a page of its own (Form only);
+	// empty: it is not.
+	Code string
 	// Accounts are who can sign in; nil means Accounts.
 	Accounts []Account
 	// Tick is the time between two messages of the event stream and of the
@@ -108,6 +111,8 @@ func New(o Options) http.Handler {
 	}
 	mux.HandleFunc("GET /login", a.showLogin)
 	mux.HandleFunc("POST /login", a.signIn)
+	mux.HandleFunc("GET "+codePath, a.showCode)
+	mux.HandleFunc("POST "+codePath, a.checkCode)
 	mux.HandleFunc("POST /logout", a.signOut)
 	mux.HandleFunc("GET /{$}", a.showRegister)
 	mux.HandleFunc("POST /present", a.signedIn(a.mark))
@@ -188,6 +193,8 @@ type sessions struct {
 // session is one visitor; user is empty before a sign-in.
 type session struct {
 	user string
+	// waits is whose code is asked for, after the password.
+	waits string
 	// token goes into the login form where Options.FormToken asks for it.
 	token string
 }

@@ -103,6 +103,10 @@ func (a *application) signIn(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
+	if a.options.Code != "" && a.options.Login == Form {
+		a.askCode(w, r, account)
+		return
+	}
 	if _, open := a.sessions.get(before); open && a.options.KeepSession {
 		a.sessions.rename(before, account.User)
 	} else {
