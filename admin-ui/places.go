@@ -30,6 +30,8 @@ type placesPage struct {
 	// Unnamed is how many places without a name there are, More how many of
 	// them the list leaves out.
 	Unnamed, More int
+	// Nobody says that nobody came from anywhere.
+	Nobody bool
 	// Zoomed says that the list holds only what the map shows.
 	Zoomed   bool
 	OpenForm bool
@@ -98,6 +100,7 @@ func (v *visit) places(status int, page placesPage) error {
 	if page.Named, err = v.namedPlaces(named); err != nil {
 		return err
 	}
+	page.Nobody = len(seen) == 0
 	q := v.r.URL.Query()
 	near := q.Get("map") == "near"
 	page.Map = v.world(seen, lensAsked(q, seen))

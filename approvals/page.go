@@ -118,7 +118,11 @@ const isolate, popIsolate = "\u2068", "\u2069"
 func isolated(c *lang.Catalogue, key string, pairs ...any) string {
 	return c.Fill(func(piece string, value any) string {
 		if _, outside := value.(string); outside {
-			return isolate + lang.Inert(piece, 120) + popIsolate
+			piece = lang.Inert(piece, 120)
+			if lang.RunsOn(piece) {
+				piece = strings.ReplaceAll(piece, ", ", popIsolate+", "+isolate)
+			}
+			return isolate + piece + popIsolate
 		}
 		return piece
 	}, key, pairs...)

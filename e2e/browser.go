@@ -246,6 +246,12 @@ func (b *Browser) Type(selector, text string) {
 	b.do("typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
+// Upload chooses files of this machine in a field.
+func (b *Browser) Upload(selector string, paths ...string) {
+	b.t.Helper()
+	b.do("choosing a file in "+selector, chromedp.SetUploadFiles(chromedp.CSS(selector), paths))
+}
+
 // Key presses keys where the focus is: kb.Tab, kb.Enter, letters.
 func (b *Browser) Key(keys string) {
 	b.t.Helper()

@@ -70,3 +70,19 @@ func vanishes(r rune) bool {
 	}
 	return r >= 0xE0000 && r <= 0xE007F
 }
+
+// RunsOn reports whether a text is a list of parts in letters of both
+// directions, like a place of which only the city is in the letters of its
+// country. It runs from left to right as the two languages do; else a first
+// part in Hebrew or Arabic would turn the list around.
+func RunsOn(s string) bool {
+	if !strings.Contains(s, ", ") {
+		return false
+	}
+	latin, leftward := false, false
+	for _, r := range s {
+		latin = latin || unicode.Is(unicode.Latin, r)
+		leftward = leftward || unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko)
+	}
+	return latin && leftward
+}

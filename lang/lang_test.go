@@ -157,3 +157,19 @@ func TestThreat_L25_MixedScriptsAreTold(t *testing.T) {
 		}
 	}
 }
+
+func TestAPlaceRunsAsThePageDoes(t *testing.T) {
+	for text, want := range map[string]bool{
+		"תל אביב, Israël":           true,
+		"القاهرة, Egypt":            true,
+		"Laval, Québec, Canada":     false,
+		"ליאת כהן־לוי":              false,
+		"ליאת כהן־לוי, מנהלת":       false,
+		"Liat (ליאת) of the office": false,
+		"":                          false,
+	} {
+		if RunsOn(text) != want {
+			t.Errorf("%q: %t", text, !want)
+		}
+	}
+}

@@ -235,8 +235,14 @@ func message(c *lang.Catalogue, key string, pairs []any) template.HTML {
 	}, key, pairs...))
 }
 
+// bdi keeps what comes from outside from reordering what is around it (threat
+// L14). A list of parts, like a place, runs as the page does.
 func bdi(s string) template.HTML {
-	return template.HTML("<bdi>" + template.HTMLEscapeString(lang.Inert(s, 0)) + "</bdi>") //nolint:gosec // escaped
+	open := "<bdi>"
+	if lang.RunsOn(s) {
+		open = `<bdi dir="ltr">`
+	}
+	return template.HTML(open + template.HTMLEscapeString(lang.Inert(s, 0)) + "</bdi>") //nolint:gosec // escaped
 }
 
 func stamp(t time.Time, words string) template.HTML {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -19,6 +20,13 @@ func serve(t *testing.T, o options) (*stand, string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	address := "http://" + server.Listener.Addr().String()
+	if o.named {
+		_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = "http://console.localhost:" + port
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := newStand(ctx, address, o)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/cadenas-gateway/cadenas/biopass"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/gate"
+	"github.com/cadenas-gateway/cadenas/identity"
 	"github.com/cadenas-gateway/cadenas/seal"
 	"github.com/cadenas-gateway/cadenas/store"
 	"github.com/cadenas-gateway/cadenas/store/memory"
@@ -24,6 +25,8 @@ type options struct {
 	open, first, bare     bool
 	// shared adds a tablet that several people use.
 	shared bool
+	// named gives the console a name, which passkeys want.
+	named bool
 }
 
 // stand is a console with all that it stands on.
@@ -31,6 +34,7 @@ type stand struct {
 	books   *books.Books
 	gate    *gate.Gate
 	asks    *approvals.Service
+	lessons *identity.Lessons
 	console *adminui.Console
 	// mails are the sign-in links that were mailed.
 	mails chan string
@@ -112,6 +116,7 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 	ail("sms", "21610: Attempt to send to unsubscribed recipient", 3*time.Hour, 0)
 	ail("email", "421 smtp.example.com: try again later", 30*time.Hour, 29*time.Hour)
 	mails := make(chan string, 10)
+	teaching := fixture.Teaching(b, func() *seal.Ring { return ring }, clock, slog.Default())
 	console, err := adminui.New(adminui.Deps{
 		Biopass: typing,
 		Books:   b, Gate: g, Approvals: service, Admins: admins, URL: address,
@@ -126,7 +131,7 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 		ApplicationName: name,
 		Ring:            func() *seal.Ring { return ring },
 		Settings:        fixture.Settings, Recognise: fixture.Recognise(),
-		Teaching: fixture.Teaching(b, func() *seal.Ring { return ring }, clock, slog.Default()),
+		Teaching: teaching,
 		Stopping: ctx.Done(),
 	})
 	if err != nil {
@@ -142,7 +147,7 @@ func newStand(ctx context.Context, address string, o options) (*stand, error) {
 			log.Print(err)
 		}
 	}()
-	return &stand{b, g, service, console, mails}, nil
+	return &stand{b, g, service, teaching.Lessons, console, mails}, nil
 }
 
 // typed is a Biopass at which Julie has typed, and somebody else as her.
