@@ -16,10 +16,23 @@ import (
 // pass as without it.
 type guard struct {
 	caddyhttp.ResponseWriterWrapper
+	own   *own // nil for nothing, as with most answers
+	wrote bool
+}
+
+// own are headers of ours.
+type own struct {
 	cookie string // Set-Cookie of the device cookie, empty for none
 	reason string
 	lesson string // Set-Cookie of the teaching cookie, empty for none
-	wrote  bool
+}
+
+// add are the headers of ours that go out with the answer, to be filled in.
+func (g *guard) add() *own {
+	if g.own == nil {
+		g.own = new(own)
+	}
+	return g.own
 }
 
 // WriteHeader sends the status, once the headers are in order.
@@ -74,17 +87,18 @@ func (g *guard) mend(status int) {
 	if status < 200 {
 		return
 	}
-	if g.cookie != "" {
-		h["Set-Cookie"] = append(h["Set-Cookie"], g.cookie)
-		private(h)
-	}
-	if g.lesson != "" {
-		h["Set-Cookie"] = append(h["Set-Cookie"], g.lesson)
-		private(h)
-	}
 	delete(h, reasonHeader)
-	if g.reason != "" {
-		h.Set(reasonHeader, g.reason)
+	if g.own == nil {
+		return
+	}
+	for _, cookie := range []string{g.own.cookie, g.own.lesson} {
+		if cookie != "" {
+			h["Set-Cookie"] = append(h["Set-Cookie"], cookie)
+			private(h)
+		}
+	}
+	if g.own.reason != "" {
+		h.Set(reasonHeader, g.own.reason)
 		private(h)
 	}
 }

@@ -29,7 +29,7 @@ import (
 // benchmarks below and by bench/, never asserted.
 const (
 	allocationsOfACheck   = 1 // none, as a rule
-	allocationsOfARequest = 6 // the request, its copy, its context and the cancel function; two to spare
+	allocationsOfARequest = 3 // the request; two to spare
 )
 
 const hotAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"

@@ -74,7 +74,7 @@ func (q *request) decide(ctx context.Context, p access.Person, l books.Login) (a
 // that was planted or copied before is an old one soon (threat L9).
 func (q *request) rotate() {
 	if q.print.Device.ID != "" && q.mode != identity.Drain {
-		q.w.cookie = q.reader.Rotate(q.mine(), q.now)
+		q.w.add().cookie = q.reader.Rotate(q.mine(), q.now)
 	}
 }
 
@@ -403,7 +403,7 @@ func (q *request) report() error {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	q.w.cookie = q.reader.Issue(q.print, q.now)
+	q.w.add().cookie = q.reader.Issue(q.print, q.now)
 	q.w.Header().Set("Content-Type", "application/json")
 	_, err := io.WriteString(q.w, `{"changed":true}`)
 	return err

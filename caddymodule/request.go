@@ -48,10 +48,10 @@ type request struct {
 	mode    identity.Mode
 	exempt  bool        // by its path
 	page    bool        // a person waits in front of it
-	why     biopass.Why // why an allowed sign-in is followed by typing
 	typed   bool        // a match of Biopass is what lets this in
-	factor  string      // how the person confirmed, where no sign-in is watched
 	tell    bool        // the bearer is told reasons
+	why     biopass.Why // why an allowed sign-in is followed by typing
+	factor  string      // how the person confirmed, where no sign-in is watched
 
 	known   *familiar // the same request before, as far as it is still good
 	sum     uint64
@@ -112,7 +112,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	q.page = fingerprint.Navigation(r) || formPost(r)
 	q.locate(q.session.Person.User)
 	if (q.page || q.isLogin(r)) && q.print.Due(q.now) && q.mode != identity.Drain {
-		q.w.cookie = s.reader.Issue(q.mine(), q.now)
+		q.w.add().cookie = s.reader.Issue(q.mine(), q.now)
 	}
 	if q.watcher == nil {
 		return q.other()

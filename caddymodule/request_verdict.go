@@ -66,7 +66,7 @@ func (q *request) note(p access.Person, v *access.Verdict) {
 		}
 	}
 	if q.tell {
-		q.w.reason = string(v.Answer) + ": " + v.Reason()
+		q.w.add().reason = string(v.Answer) + ": " + v.Reason()
 	}
 }
 

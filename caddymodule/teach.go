@@ -91,7 +91,7 @@ func (q *request) openLesson() error {
 	}
 	q.readLesson(q.r.Context())
 	//nolint:gosec // Secure unless the application is served over plain http
-	q.w.lesson = (&http.Cookie{
+	q.w.add().lesson = (&http.Cookie{
 		Name: teachCookieName(q.r), Value: cookie, Path: "/", HttpOnly: true, Secure: isHTTPS(q.r), SameSite: http.SameSiteLaxMode,
 		MaxAge: int(4 * identity.LessonLife / time.Second),
 	}).String()

@@ -22,11 +22,11 @@ type Writer struct {
 	r      *http.Request
 	s      *Session
 	device string
-	mode   Mode
 	// ours are the Set-Cookie lines that were there before the backend's;
 	// made are those stamped already, with a 1xx.
 	ours []string
 	made []string
+	mode Mode
 	done bool
 	// login says that this answers a login POST: where the same address signs
 	// in and out (POST and DELETE of a session), that is no sign-out.
