@@ -71,6 +71,9 @@ type Lesson struct {
 	Assets []string
 	Wrong  *Exchange
 	Right  *Exchange
+	// Second are the addresses of a second step of the backend's, its page
+	// first.
+	Second []string
 	// Named are the answers in which the user's name stood.
 	Named []Whoami
 	// Logout is what signed out; empty where nothing was seen.
@@ -252,9 +255,9 @@ func (b *Lessons) Again(ctx context.Context, application string, by Teacher, ste
 		switch step {
 		case LessonWrong:
 			l.Wrong, l.Right, l.Page, l.Before, l.Assets, l.Known = nil, nil, "", nil, nil, false
-			l.Users, l.Typed = nil, nil
+			l.Users, l.Typed, l.Second = nil, nil, nil
 		case LessonRight:
-			l.Right = nil
+			l.Right, l.Second = nil, nil
 		case LessonLeave:
 		case LessonLink, LessonFound, LessonTryWrong, LessonTryRight, LessonTried:
 			return ErrLessonStep

@@ -14,7 +14,7 @@ func (l *Lesson) Find() Words {
 	if right == nil {
 		return Words{}
 	}
-	w := Words{Path: right.Path, User: right.User, Token: right.Token, Logout: l.Logout}
+	w := Words{Path: right.Path, User: right.User, Token: right.Token, Logout: l.Logout, Second: l.Second}
 	if l.Basic() { // nothing but the header says who it is
 		return Words{Path: w.Path, User: "basic"}
 	}

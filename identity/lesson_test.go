@@ -400,3 +400,63 @@ func TestABrowserThatKnowsThePasswordAlreadyTeachesNothing(t *testing.T) {
 		t.Fatalf("after a wrong one: %+v", l)
 	}
 }
+
+// The answer to the password of one who has a second factor is no sign-in: what
+// is learnt is the answer to the code, and where it is asked for.
+func TestALessonFindsASecondStep(t *testing.T) {
+	sessions := map[string]string{}
+	s := newSchool(t, nil)
+	signed := ""
+	s.backend = func(w http.ResponseWriter, r *http.Request) {
+		lead := func(to string) {
+			w.Header().Set("Location", to)
+			w.WriteHeader(http.StatusFound)
+		}
+		begin := func(state string) {
+			id := fresh()
+			sessions[id], signed = state, id
+			w.Header().Add("Set-Cookie", "sid="+id+"; Path=/; HttpOnly")
+		}
+		switch {
+		case r.URL.Path == "/login" && r.Method == http.MethodPost && r.PostFormValue("pass") == passwords["ann"]:
+			begin("waits")
+			lead("/login/code")
+		case r.URL.Path == "/login/code" && r.Method == http.MethodPost && r.PostFormValue("code") == code:
+			begin("in")
+			lead("/")
+		case r.URL.Path == "/login/code" && r.Method == http.MethodPost:
+			lead("/login/code")
+		case r.Method == http.MethodPost:
+			lead("/login?error=1")
+		default:
+			io.WriteString(w, "page")
+		}
+	}
+	pair := func() {
+		s.form("/login", "user=ann&pass=mistyped")
+		s.form("/login", "user=ann&pass="+passwords["ann"])
+		s.form("/login/code", "code=000000")
+		s.form("/login/code", "code="+code)
+	}
+	s.begin()
+	pair()
+	l, err := s.lessons.Skip(t.Context(), "shop", marie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := l.Words.Lines(); lines != "login /login {\n\tuser user\n\tsecond /login/code\n}\n" {
+		t.Fatalf("the lines: %s", lines)
+	}
+	if _, err := s.lessons.Try(t.Context(), "shop", marie, l.Words); err != nil {
+		t.Fatal(err)
+	}
+	pair()
+	if l := s.lesson(); !l.Passed() {
+		t.Fatalf("tried: %+v %+v", l.TriedWrong, l.TriedRight)
+	}
+	for _, secret := range []string{"mistyped", passwords["ann"], code, signed} {
+		if strings.Contains(s.kept(), secret) {
+			t.Errorf("%q was kept", secret)
+		}
+	}
+}

@@ -62,6 +62,9 @@ func (p *pupil) see(rw http.ResponseWriter, r *http.Request) error {
 		}
 	case LessonLink, LessonLeave, LessonFound, LessonTried:
 	}
+	if p.atSecond(r) {
+		return p.seeSecond(rw, r)
+	}
 	return p.seeOther(rw, r)
 }
 
@@ -92,19 +95,10 @@ func (p *pupil) login(r *http.Request) (*keptBody, typedUser, bool) {
 
 // seeLogin carries a sign-in and learns from its answer.
 func (p *pupil) seeLogin(rw http.ResponseWriter, r *http.Request, k *keptBody, typed typedUser) error {
-	out := r.WithContext(r.Context())
-	out.Header = r.Header.Clone()
-	out.Header.Set("Accept-Encoding", "identity")
-	ans := newAnswer(maxAnswer)
-	ans.overflow = func(a *answer) http.ResponseWriter {
-		copyHeader(rw.Header(), a.sent)
-		rw.WriteHeader(a.status)
-		return rw
-	}
-	if err := p.next(ans, out); err != nil {
+	ans, err := p.carry(rw, r)
+	if err != nil {
 		return err
 	}
-	ans.finish()
 	fields := slices.Clone(k.form.fields)
 	defer clear(fields)
 	var judged *Tried
@@ -133,13 +127,16 @@ func (p *pupil) seeLogin(rw http.ResponseWriter, r *http.Request, k *keptBody, t
 			if e.Kind == "basic" && e.Status >= 400 {
 				return // the browser asks again
 			}
-			l.Right, l.Step, l.Named = &e, LessonLeave, nil
+			l.Right, l.Step, l.Named, l.Second = &e, LessonLeave, nil, nil
 			if l.Basic() { // there is no signing out
 				l.Step, l.Words = LessonFound, l.Find()
 			}
 		case LessonTryWrong:
 			l.TriedWrong, l.Step = judged, LessonTryRight
 		case LessonTryRight:
+			if judged.Proof == proofHalf.word() {
+				return // the second step is still to come
+			}
 			l.TriedRight, l.Step = judged, LessonTried
 		case LessonLink, LessonLeave, LessonFound, LessonTried:
 		}
@@ -147,13 +144,7 @@ func (p *pupil) seeLogin(rw http.ResponseWriter, r *http.Request, k *keptBody, t
 	if ans.through != nil {
 		return nil
 	}
-	copyHeader(rw.Header(), ans.sent)
-	rw.WriteHeader(ans.status)
-	if len(ans.body) == 0 { // 204 and 304 take none
-		return nil
-	}
-	_, err := rw.Write(ans.body)
-	return err
+	return ans.give(rw)
 }
 
 // judge judges a sign-in by the words that are being tried, as the watcher
