@@ -401,3 +401,22 @@ func TestNothingInTheStoreOpensTheConsole(t *testing.T) {
 		t.Error("the log holds a link")
 	}
 }
+
+// C7, X14: an admin reads their own language whatever the browser's, until they
+// choose another one in it.
+func TestThePagesAreInTheAdminsLanguage(t *testing.T) {
+	french := fixture.Marie
+	french.Language = "fr"
+	h := build(t, french, fixture.Paul)
+	b := h.signIn(french.Email) // by a browser that asks for English
+	if a := b.get("/people"); !strings.Contains(a.body, `<html lang="fr`) || !strings.Contains(a.body, "0 personne<") {
+		t.Error("the page is not in the admin's language, or 0 is a plural in French")
+	}
+	a := b.get("/people?cadenas_lang=en")
+	if !strings.Contains(a.body, `<html lang="en`) || !strings.Contains(a.body, "0 people") {
+		t.Error("the choice of another language is not followed")
+	}
+	if a := b.get("/people"); !strings.Contains(a.body, `<html lang="en`) {
+		t.Error("the choice of another language is not kept")
+	}
+}
