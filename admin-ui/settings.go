@@ -35,31 +35,39 @@ func showSettings(v *visit) error {
 		return err
 	}
 	page := settingsPage{frame: f}
-	if v.Settings != nil {
-		for i, g := range v.Settings() {
-			group := SettingGroup{Title: v.word(g.Title)}
-			for _, line := range g.Lines {
-				line.Name = v.word(line.Name)
-				line.Value = v.settingValue(line)
-				if line.Bad != "" {
-					line.Bad = v.word(line.Bad)
-				}
-				group.Lines = append(group.Lines, line)
-				if line.Store {
-					group.Lines = append(group.Lines, v.storeSize()...)
-				}
-			}
-			if i == 0 {
-				zone, _ := v.say.Zone(v.now)
-				group.Lines = append(group.Lines, SettingLine{Name: v.say.Text("settings.zone"), Value: zone})
-			}
-			page.Groups = append(page.Groups, group)
-		}
-	}
+	page.Groups = v.settingGroups()
 	if page.Channels, err = v.channelLines(); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, "settings", page)
+}
+
+// settingGroups are the settings in words.
+func (v *visit) settingGroups() []SettingGroup {
+	if v.Settings == nil {
+		return nil
+	}
+	var groups []SettingGroup
+	for i, g := range v.Settings() {
+		group := SettingGroup{Title: v.word(g.Title)}
+		for _, line := range g.Lines {
+			line.Name = v.word(line.Name)
+			line.Value = v.settingValue(line)
+			if line.Bad != "" {
+				line.Bad = v.word(line.Bad)
+			}
+			group.Lines = append(group.Lines, line)
+			if line.Store {
+				group.Lines = append(group.Lines, v.storeSize()...)
+			}
+		}
+		if i == 0 {
+			zone, _ := v.say.Zone(v.now)
+			group.Lines = append(group.Lines, SettingLine{Name: v.say.Text("settings.zone"), Value: zone})
+		}
+		groups = append(groups, group)
+	}
+	return groups
 }
 
 // storeSize says how large the store is. That it cannot be asked is no reason to

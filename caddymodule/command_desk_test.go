@@ -28,6 +28,45 @@ var byVerb = map[string]string{
 	"/requests/{application}/{id}": "approve", "/padlock/{application}/close": "padlock-close", "/padlock/{application}/open": "padlock-open",
 }
 
+// byRoom says which verb tells what a room of the console shows.
+var byRoom = map[string]string{
+	"/requests": "requests", "/connections": "connections", "/connections.csv": "connections", "/connections.json": "connections",
+	"/columns": "connections", "/explain": "explain", "/explain/{application}/{connection}": "explain",
+	"/people": "users", "/people/{user}": "user", "/people/{user}/remove": "user-remove",
+	"/people/{user}/biopass/link": "biopass-link", "/people/{user}/biopass/erase": "biopass", "/people/{user}/biopass.json": "biopass",
+	"/rules": "rules", "/rules/new": "rules-try", "/rules/edit": "rules-edit", "/places": "places", "/devices": "devices",
+	"/activity": "activity", "/activity.csv": "activity", "/activity.json": "activity", "/messages": "notify",
+	"/admins": "admins", "/admins/new": "admins-add", "/admins/{email}": "admins", "/account": "admins", "/settings": "settings",
+	"/padlock/{application}/close": "padlock-close", "/padlock/{application}/open": "padlock",
+}
+
+// noRoom is what shows nothing of what is kept: doors, files, the way around.
+var noRoom = regexp.MustCompile(`^/(\{\$\}|more|manifest\.webmanifest|worker\.js)$`)
+
+// X15. Whoever adds a room names its verb here, or adds one.
+func TestWhatARoomOfTheConsoleShowsAVerbTells(t *testing.T) {
+	source, err := os.ReadFile("../admin-ui/routes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := regexp.MustCompile(`"GET (/[^"]*)"`).FindAllSubmatch(source, -1)
+	if len(routes) < 25 {
+		t.Fatalf("%d rooms were found", len(routes))
+	}
+	for _, r := range routes {
+		path := string(r[1])
+		if browserOnly.MatchString(path) || noRoom.MatchString(path) {
+			continue
+		}
+		verb, ok := byRoom[path]
+		if !ok {
+			t.Errorf("GET %s of the console has no verb: name it in byRoom", path)
+		} else if verbs[verb] == nil {
+			t.Errorf("GET %s: there is no verb %q", path, verb)
+		}
+	}
+}
+
 // X15. Whoever adds a form names its verb here, or adds one.
 func TestWhatAFormOfTheConsoleDoesAVerbDoes(t *testing.T) {
 	source, err := os.ReadFile("../admin-ui/routes.go")

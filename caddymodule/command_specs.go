@@ -49,16 +49,13 @@ var specs = []spec{
 		sub: []spec{
 			{
 				use: "add", short: "Add a rule: what is left out means any", verb: "rules-add",
-				flags: map[string]string{
-					"user": "one user", "group": "a group", "device": "one device", "kind": "phone, tablet, computer or other",
-					"place": `"name=Office", "city=Laval country=CA"`, "browser": `"family=Chrome platform=Windows"`,
-					"effect": "allow or refuse", "until": "a date, a moment or a duration", "note": "a word about it",
-				},
+				flags: ruleFlags,
 				say: func(w io.Writer, b json.RawMessage) error {
 					r, err := read[access.Rule](b)
 					return printed(w, err, "Rule %s is in force.\n", r.ID)
 				},
 			},
+			{use: "try", short: "Say what a rule would do to the connections of 30 days; makes none", verb: "rules-try", flags: ruleFlags, say: sayTried},
 			{
 				use: "edit <id>", short: "Give a rule another end and note", verb: "rules-edit", args: []string{"id"},
 				flags: map[string]string{"until": "a date, a moment or a duration; left out, no end", "note": "a word about it"},
@@ -145,6 +142,7 @@ var specs = []spec{
 	loginSpec,
 	biopassSpec,
 	notifySpec,
+	{use: "settings", short: "Show what the Caddyfile says, how large the store is, and how channels fare", verb: "settings", say: saySettings},
 	{
 		use: "explain", short: "Say what the gate would answer, and why", verb: "explain",
 		flags: map[string]string{"user": "the user", "ip": "the address", "user-agent": "the browser's user agent", "device": "a device, by identifier"},

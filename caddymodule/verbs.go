@@ -26,6 +26,7 @@ func init() {
 		"connections":   listConnections,
 		"rules":         listRules,
 		"rules-add":     addRule,
+		"rules-try":     tryRule,
 		"rules-end":     endRule,
 		"rules-edit":    editRule,
 		"padlock":       showPadlock,

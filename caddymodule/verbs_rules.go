@@ -29,6 +29,27 @@ func listRules(ctx context.Context, c *call) (any, error) {
 }
 
 func addRule(ctx context.Context, c *call) (any, error) {
+	r, err := c.readRule(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.state.gate.AddRule(ctx, r, c.by)
+}
+
+// tryRule says what a rule would do, and makes none.
+func tryRule(ctx context.Context, c *call) (any, error) {
+	r, err := c.readRule(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.state.gate.Flush(ctx); err != nil {
+		return nil, err
+	}
+	return c.desk().TryRule(ctx, r)
+}
+
+// readRule reads the words of a rule.
+func (c *call) readRule(ctx context.Context) (access.Rule, error) {
 	now := time.Now()
 	r := access.Rule{
 		User: c.words["user"], Group: c.words["group"], Application: c.words["app"],
@@ -36,21 +57,21 @@ func addRule(ctx context.Context, c *call) (any, error) {
 	}
 	if r.Application != "" {
 		if _, err := c.app(ctx); err != nil {
-			return nil, err
+			return r, err
 		}
 	}
 	var err error
 	if r.Kind != "" && !slices.Contains(access.Kinds, r.Kind) {
-		return nil, badWords("--kind %q: write phone, tablet, computer or other", r.Kind)
+		return r, badWords("--kind %q: write phone, tablet, computer or other", r.Kind)
 	}
 	if text := c.words["place"]; text != "" {
 		if r.Place, err = access.ParsePlaceKey(text); err != nil {
-			return nil, badWords("--place: %v", err)
+			return r, badWords("--place: %v", err)
 		}
 	}
 	if text := c.words["browser"]; text != "" {
 		if r.Browser, err = access.ParseBrowserKey(text); err != nil {
-			return nil, badWords("--browser: %v", err)
+			return r, badWords("--browser: %v", err)
 		}
 	}
 	switch c.words["effect"] {
@@ -59,15 +80,15 @@ func addRule(ctx context.Context, c *call) (any, error) {
 	case "refuse":
 		r.Effect = access.Refuse
 	default:
-		return nil, badWords("--effect %q: write allow or refuse", c.words["effect"])
+		return r, badWords("--effect %q: write allow or refuse", c.words["effect"])
 	}
 	if r.Until, err = until(c.words["until"], now); err != nil {
-		return nil, err
+		return r, err
 	}
 	if err := gate.CheckRule(r, now); err != nil {
-		return nil, badWords("%v", err)
+		return r, badWords("%v", err)
 	}
-	return c.state.gate.AddRule(ctx, r, c.by)
+	return r, nil
 }
 
 func endRule(ctx context.Context, c *call) (any, error) {

@@ -89,6 +89,10 @@ func TestTheCommandLineDoesWhatTheRoomsDo(t *testing.T) {
 	}{
 		{[]string{"user", "add", "zoe", "--called", "Zoé Roy", "--mobile", "+1 514 555-0111"}, 0, "Added."},
 		{[]string{"user", "add", "zoe"}, 2, "zoe is there already"},
+		{[]string{"rules", "try", "--effect", "refuse", "--user", "julie", "--app", "attendance"}, 0, "It would decide 1 connection of the last 30 days, 1 of them otherwise than now."},
+		{[]string{"rules", "try", "--effect", "perhaps"}, 2, "write allow or refuse"},
+		{[]string{"rules"}, 0, "There is no rule yet."},
+		{[]string{"settings"}, 0, "Store"},
 		{[]string{"user", "add", "yves", "--email", "yves"}, 2, "no e-mail address"},
 		{[]string{"user", "edit", "zoe", "--email", "zoe@example.com"}, 0, "Saved."},
 		{[]string{"user", "edit", "nobody", "--email", "x@example.com"}, 1, "none of the name nobody"},
