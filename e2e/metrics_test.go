@@ -13,7 +13,7 @@ func TestMetricsCountWhatTheGateDoesAndNameNobody(t *testing.T) {
 	t.Parallel()
 	g := StartGate(t, &Demo{}, GateOptions{NoMail: true, Site: "padlock closed"})
 	g.wait("julie", Accounts[1].Password)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+g.Caddy.Admin+"/metrics", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+g.Admin+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
