@@ -40,7 +40,7 @@ func TestThreat_L3_TheAddressIsNeverTheClientsToChoose(t *testing.T) {
 		return fmt.Sprintf("servers :%d {\ntrusted_proxies static %s\ntrusted_proxies_strict\n}\n", site.Port, trusted)
 	}
 	block := func(site Site, name string) string {
-		return fmt.Sprintf("%s {\ncadenas %s {\nidentity header X-Who\npadlock open\n}\nreverse_proxy %s\n}\n", site, name, backend.Address)
+		return fmt.Sprintf("%s {\ncadenas %s {\nidentity placeholder {header.X-Who}\npadlock open\n}\nreverse_proxy %s\n}\n", site, name, backend.Address)
 	}
 	c := StartCaddy(t, `{
 		auto_https off
