@@ -49,10 +49,7 @@ func (h hop) clientIP(r *http.Request) string {
 	if !h.trusted || server == nil || h.loose() {
 		return ip // the operator was warned
 	}
-	client, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ""
-	}
+	var client netip.Addr // ip, read where a proxy wrote it in another way
 	for _, name := range server.ClientIPHeaders {
 		for i := len(r.Header[name]) - 1; i >= 0; i-- {
 			parts := r.Header[name][i]
@@ -65,6 +62,12 @@ func (h hop) clientIP(r *http.Request) string {
 				address, ok := hopAddress(part)
 				if !ok {
 					return ""
+				}
+				if !client.IsValid() {
+					var err error
+					if client, err = netip.ParseAddr(ip); err != nil {
+						return ""
+					}
 				}
 				if address == client {
 					return ip

@@ -108,7 +108,7 @@ func (q *request) inFull() {
 }
 
 // remember keeps a request that was let in, for the next one like it.
-func (q *request) remember(p access.Person, given gate.Given) {
+func (q *request) remember(p *access.Person, given gate.Given) {
 	if q.kept == nil || q.mode != identity.Closed || q.kept.Fingerprint.Device.ID != q.print.Device.ID || len(p.Groups) > 0 ||
 		len(q.run.app.sources) > 0 || (q.watcher != nil && q.cleaned == nil) || q.circumstance(p).Exempt || q.edition != q.run.app.places.Edition() {
 		return
@@ -120,7 +120,7 @@ func (q *request) remember(p access.Person, given gate.Given) {
 
 // again is the gate's verdict on a familiar request, nil where it has to be
 // asked.
-func (q *request) again(p access.Person) *access.Verdict {
+func (q *request) again(p *access.Person) *access.Verdict {
 	if k := q.known; k == nil || k.user != p.User || q.mode != identity.Closed || len(p.Groups) > 0 || q.circumstance(p).Exempt || q.print.Clone() {
 		return nil
 	}
@@ -137,11 +137,11 @@ func (q *request) again(p access.Person) *access.Verdict {
 }
 
 // decided is check, of somebody who may be familiar.
-func (q *request) decided(ctx context.Context, p access.Person) (*access.Verdict, error) {
+func (q *request) decided(ctx context.Context, p *access.Person) (*access.Verdict, error) {
 	if v := q.again(p); v != nil {
 		return v, nil
 	}
-	v, given, err := q.judge(ctx, p)
+	v, given, err := q.judge(ctx, *p)
 	if err != nil {
 		return nil, err
 	}

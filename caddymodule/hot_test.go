@@ -189,7 +189,8 @@ func (q *hot) request() {
 		"Cookie": {"theme=dark; " + q.cookies},
 	}
 	q.cookie = []string{r.Header["Cookie"][0]}
-	r = r.WithContext(onLine(r.Context(), nil)) // as a connection of a Caddy gives it
+	conn, _ := net.Pipe()
+	r = r.WithContext(onLine(r.Context(), conn)) // as a connection of a Caddy gives it
 	q.r = arrived(r, q.w)
 }
 
@@ -207,7 +208,7 @@ func (q *hot) check() access.Verdict {
 	one.look(from)
 	one.clean()
 	one.locate(one.session.Person.User)
-	v, err := one.decided(q.r.Context(), one.session.Person)
+	v, err := one.decided(q.r.Context(), &one.session.Person)
 	if err != nil {
 		q.t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (q *request) login() error {
 	}
 	countLogin(q.name, attempt.Outcome)
 	if attempt.Verdict.Answer != "" {
-		q.note(attempt.Person, &attempt.Verdict)
+		q.note(&attempt.Person, &attempt.Verdict)
 	}
 	if attempt.Outcome == identity.OutcomeHeld || attempt.Outcome == identity.OutcomeRefused {
 		return q.hold(attempt)
@@ -139,7 +139,7 @@ func (q *request) stillHeld() (done bool, err error) {
 	if err != nil {
 		return true, q.unavailable(err)
 	}
-	q.note(person, &verdict)
+	q.note(&person, &verdict)
 	if verdict.Answer == access.LetIn && q.page {
 		if held.Token && q.session.State != books.LoginHeld {
 			// Nothing is held for a browser to fetch: they sign in once more,

@@ -186,7 +186,7 @@ func TestThreat_L20_AccessWithdrawnJustAfterTheVerdictIsNoAccess(t *testing.T) {
 	one.clean()
 	one.locate(one.session.Person.User)
 	person := one.session.Person
-	if v, err := one.decided(t.Context(), person); err != nil || v.Answer != access.LetIn {
+	if v, err := one.decided(t.Context(), &person); err != nil || v.Answer != access.LetIn {
 		t.Fatalf("%+v, %v", v, err)
 	}
 	(&lined{hot: q}).withdraw()

@@ -236,7 +236,7 @@ func (q *request) token() error {
 	if err != nil {
 		return q.unavailable(err)
 	}
-	q.note(person, &verdict)
+	q.note(&person, &verdict)
 	if verdict.Answer != access.LetIn {
 		return q.intercept(person, verdict, q.session.Login.ID)
 	}
@@ -296,14 +296,14 @@ func (q *request) other() error {
 		return q.nobody(right)
 	}
 	q.inFull()
-	verdict, err := q.decided(ctx, *person)
+	verdict, err := q.decided(ctx, person)
 	if err == nil {
 		verdict, err = q.confirm(ctx, *person, verdict)
 	}
 	if err != nil {
 		return q.unavailable(err)
 	}
-	q.note(*person, verdict)
+	q.note(person, verdict)
 	if verdict.Answer != access.LetIn {
 		return q.intercept(*person, *verdict, q.session.Login.ID)
 	}

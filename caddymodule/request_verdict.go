@@ -19,7 +19,7 @@ func (q *request) check(ctx context.Context, p access.Person) (access.Verdict, e
 
 // judge is check that also returns what the verdict rests on.
 func (q *request) judge(ctx context.Context, p access.Person) (access.Verdict, gate.Given, error) {
-	v, given, err := q.run.state.gate.CheckFor(ctx, q.visit(p), q.circumstance(p))
+	v, given, err := q.run.state.gate.CheckFor(ctx, q.visit(p), q.circumstance(&p))
 	if err == nil && q.print.Clone() && v.Answer == access.LetIn {
 		switch v.Step {
 		case access.StepRule, access.StepKnown, access.StepPolicy:
@@ -37,7 +37,7 @@ func (q *request) visit(p access.Person) access.Visit {
 	}
 }
 
-func (q *request) circumstance(p access.Person) gate.Circumstance {
+func (q *request) circumstance(p *access.Person) gate.Circumstance {
 	return gate.Circumstance{Exempt: q.exempt || q.exempts(p.User, p.Groups), Adopted: q.session.Login.Adopted}
 }
 
@@ -49,7 +49,7 @@ func (q *request) Still(ctx context.Context) bool {
 		closed, err := q.run.state.gate.Closed(ctx, q.name)
 		return err == nil && (!closed || q.mode != identity.Open)
 	}
-	again, err := q.run.state.gate.Explain(ctx, q.visit(*q.person), q.circumstance(*q.person))
+	again, err := q.run.state.gate.Explain(ctx, q.visit(*q.person), q.circumstance(q.person))
 	if err != nil || again.Answer != access.LetIn {
 		return false
 	}
@@ -57,7 +57,7 @@ func (q *request) Still(ctx context.Context) bool {
 }
 
 // note counts a verdict and leaves its reason in the access log.
-func (q *request) note(p access.Person, v *access.Verdict) {
+func (q *request) note(p *access.Person, v *access.Verdict) {
 	q.count(v)
 	if v.Step != access.StepKnown && q.hasAccessLog() {
 		if extra, ok := q.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {

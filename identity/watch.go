@@ -277,9 +277,14 @@ func (w *Watcher) isToken(r *http.Request) bool {
 	return false
 }
 
+// mayBeLogin is asked of every request before its path is written as it came.
+func (w *Watcher) mayBeLogin(u *url.URL) bool {
+	return len(u.Path) == len(w.login.path) || u.RawPath != "" || strings.IndexByte(w.login.path, '%') >= 0
+}
+
 // isPublic reports whether nobody's session may be seen there.
 func (w *Watcher) isPublic(u *url.URL) bool {
-	if u.EscapedPath() == w.login.path && plainPath(w.login.path) && w.login.watched(u) {
+	if w.mayBeLogin(u) && u.EscapedPath() == w.login.path && plainPath(w.login.path) && w.login.watched(u) {
 		return true
 	}
 	for _, t := range w.public {
