@@ -225,22 +225,30 @@ func exportCSV(v *visit) error {
 		return err
 	}
 	out := v.table("cadenas-activity.csv")
-	row := []string{"at", "who", "what", "application", "subject", "via", "from", "detail"}
-	if err := out.Write(row); err != nil {
+	if err := out.Write(v.headings([]string{"at", "who", "what", "application", "subject", "via", "from", "detail", "entry"})); err != nil {
 		return nil //nolint:nilerr // the person went away
 	}
-	rows := 0
+	rows, names := 0, v.people()
+	var failed error
 	err = v.entries(app, "", func(e books.Entry) bool {
 		if !fits(e, search) {
 			return true
 		}
-		row := []string{e.At.UTC().Format(time.RFC3339), e.Who, e.What, e.Application, e.Subject, e.Via, e.From, details(e)}
+		line, err := v.entryLine(e, names)
+		if err != nil {
+			failed = err
+			return false
+		}
+		row := []string{e.At.UTC().Format(time.RFC3339), line.Who, line.What, e.Application, line.Subject, line.Via, e.From, details(e), e.What}
 		for i := range row {
 			row[i] = inertCell(row[i])
 		}
 		rows++
 		return out.Write(row) == nil && rows < exportRows
 	})
+	if err == nil {
+		err = failed
+	}
 	out.Flush()
 	return v.endExport(err)
 }

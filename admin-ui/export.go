@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cadenas-gateway/cadenas/access"
 	"github.com/cadenas-gateway/cadenas/books"
 	"github.com/cadenas-gateway/cadenas/lang"
 )
@@ -27,16 +28,31 @@ type exportedConnection struct {
 	Visits      uint64    `json:"visits"`
 	Answer      string    `json:"answer"`
 	Reason      string    `json:"reason"`
+
+	verdict access.Verdict
 }
 
+// exportedColumns are those of the table, "export." before them in the
+// catalogue.
 var exportedColumns = []string{
 	"application", "user", "name", "device", "kind", "browser", "place", "network", "address", "first_seen", "last_seen", "visits", "answer", "reason",
 }
 
-func (e exportedConnection) row() []string {
+// headings are the first row of a table, in the admin's language: a table is
+// for people, JSON for programs.
+func (v *visit) headings(columns []string) []string {
+	row := make([]string, len(columns))
+	for i, c := range columns {
+		row[i] = v.say.Text("export." + c)
+	}
+	return row
+}
+
+// row is a line of the table, in the admin's language.
+func (v *visit) row(e exportedConnection) []string {
 	row := []string{
-		e.Application, e.User, e.Name, e.Device, e.Kind, e.Browser, e.Place, e.Network, e.Address,
-		e.First.UTC().Format(time.RFC3339), e.Last.UTC().Format(time.RFC3339), strconv.FormatUint(e.Visits, 10), e.Answer, e.Reason,
+		e.Application, e.User, e.Name, e.Device, v.say.Kind(e.Kind), e.Browser, e.Place, e.Network, e.Address,
+		e.First.UTC().Format(time.RFC3339), e.Last.UTC().Format(time.RFC3339), strconv.FormatUint(e.Visits, 10), v.say.Text("state." + e.Answer), v.reason(e.verdict),
 	}
 	for i := range row {
 		row[i] = inertCell(row[i])
@@ -101,6 +117,7 @@ func (v *visit) exported(c books.Connection, names *people, devices *deviceNames
 		verdict = *verdict.Shadow
 	}
 	e.Name, e.Device, e.Answer, e.Reason = lang.Inert(u.Name, 0), lang.Inert(label, 0), string(verdict.Answer), verdict.Reason()
+	e.verdict = verdict
 	e.Place, e.Network = v.say.PlaceLines(placeParts(c.Place))
 	if c.Place.Address.IsValid() {
 		e.Address = c.Place.Address.String()
@@ -114,10 +131,10 @@ func exportConnectionsCSV(v *visit) error {
 		return err
 	}
 	out := v.table("cadenas-connections.csv")
-	if out.Write(exportedColumns) != nil {
+	if out.Write(v.headings(exportedColumns)) != nil {
 		return nil // the person went away
 	}
-	err := v.exportGrid(func(e exportedConnection) bool { return out.Write(e.row()) == nil })
+	err := v.exportGrid(func(e exportedConnection) bool { return out.Write(v.row(e)) == nil })
 	out.Flush()
 	return v.endExport(err)
 }

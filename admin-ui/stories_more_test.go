@@ -47,6 +47,9 @@ func TestThreat_L14_WhatIsFilteredIsExportedWithoutFormulas(t *testing.T) {
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%v: %s", err, a.body)
 	}
+	if rows[0][4] != "Kind of device" || rows[1][4] != "Tablet" || rows[1][12] == "allow" {
+		t.Errorf("the table speaks to programs: %q, %q", rows[0], rows[1])
+	}
 	for _, row := range rows {
 		for _, cell := range row {
 			if cell != "" && strings.ContainsAny(cell[:1], "=+-@") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -179,7 +180,11 @@ func (v *visit) fail(err error) {
 	case errors.Is(err, context.Canceled) && v.ctx().Err() != nil:
 		return // the person went away
 	default:
-		if words, ok := v.alarm(); ok {
+		words, ok := v.alarm()
+		if !ok && unreached(err) { // the gate gives it a moment before it calls that away
+			words, ok = v.say.Text("console.store.silent"), true
+		}
+		if ok {
 			v.Log.Warn("the console cannot answer while the store is in trouble", "error", err, "path", v.r.URL.Path)
 			v.w.Header().Set("Retry-After", "5")
 			v.problem(http.StatusServiceUnavailable, words, "")
@@ -192,6 +197,13 @@ func (v *visit) fail(err error) {
 		v.Log.Error("the console cannot answer", "error", err, "code", code, "path", v.r.URL.Path)
 	}
 	v.problem(status, v.say.Text(key), code)
+}
+
+// unreached reports whether err is that of a store that a connection could not
+// be had to.
+func unreached(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op)
 }
 
 // problem is a bare page with one sentence.

@@ -24,7 +24,8 @@ var axeScript = sync.OnceValues(func() (string, error) {
 })
 
 // Axe runs axe-core over the page and fails the test with all that it finds:
-// WCAG 2.2 A and AA, and its good practices. Where says what was looked at.
+// WCAG 2.2 A and AA (of which it leaves the size
+// of targets out unless told), and its good practices. Where says what was looked at.
 // The script comes in from outside the page, so its Content-Security-Policy
 // stays as strict as it is.
 func (b *Browser) Axe(where string) {
@@ -36,7 +37,7 @@ func (b *Browser) Axe(where string) {
 	if !Eval[bool](b, "!!window.axe") {
 		Eval[bool](b, script+"; true")
 	}
-	found := Eval[[]string](b, `axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.flatMap((v) => v.nodes.map((n) =>
+	found := Eval[[]string](b, `axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}}).then((r) => r.violations.flatMap((v) => v.nodes.map((n) =>
 		v.id + ": " + n.html.slice(0, 160) + " " + (n.any[0]?.message ?? n.all[0]?.message ?? n.none[0]?.message ?? v.help))))`)
 	for _, f := range found {
 		b.t.Errorf("%s, %s: axe: %s", where, b.view.Name(), f)
