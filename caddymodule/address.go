@@ -17,9 +17,21 @@ type hop struct {
 }
 
 func hopOf(r *http.Request) hop {
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return hopTo(server, r)
+}
+
+// hop is hopOf, of a request to a handler that may know its server.
+func (h *Handler) hop(r *http.Request) hop {
+	if h.server == nil {
+		return hopOf(r)
+	}
+	return hopTo(h.server, r)
+}
+
+func hopTo(server *caddyhttp.Server, r *http.Request) hop {
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	h := hop{}
-	h.server, _ = r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	h := hop{server: server}
 	h.ip, _ = vars[caddyhttp.ClientIPVarKey].(string)
 	h.trusted, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
 	return h
@@ -29,30 +41,38 @@ func hopOf(r *http.Request) hop {
 // proxy.
 func (h hop) loose() bool { return h.trusted && h.server != nil && h.server.TrustedProxiesStrict == 0 }
 
-// https reports whether the browser's connection is sealed.
-func (h hop) https(r *http.Request) bool {
-	return r.TLS != nil || h.trusted && strings.EqualFold(strings.TrimSpace(r.Header.Get("X-Forwarded-Proto")), "https")
+// https reports whether the browser's connection is sealed; proto is the
+// X-Forwarded-Proto of r.
+func (h hop) https(r *http.Request, proto string) bool {
+	return r.TLS != nil || h.trusted && (proto == "https" || strings.EqualFold(strings.TrimSpace(proto), "https"))
 }
 
 // isHTTPS is https, of who sent r.
-func isHTTPS(r *http.Request) bool { return hopOf(r).https(r) }
+func isHTTPS(r *http.Request) bool { return hopOf(r).https(r, r.Header.Get("X-Forwarded-Proto")) }
 
 // clientIP is clientIP, of who sent r.
-func clientIP(r *http.Request) string { return hopOf(r).clientIP(r) }
+func clientIP(r *http.Request) string {
+	return hopOf(r).clientIP(r, r.Header["X-Forwarded-For"])
+}
 
 // clientIP is Caddy's client_ip, the only thing the gate believes about an
 // address. It is empty, and the place then unknown, where a trusted proxy
 // wrote something that is no address: Caddy skips that, and would go on to
-// what the client itself wrote (threat L3).
-func (h hop) clientIP(r *http.Request) string {
+// what the client itself wrote (threat L3). Forwarded are the lines of r's
+// X-Forwarded-For.
+func (h hop) clientIP(r *http.Request, forwarded []string) string {
 	ip, server := h.ip, h.server
 	if !h.trusted || server == nil || h.loose() {
 		return ip // the operator was warned
 	}
 	var client netip.Addr // ip, read where a proxy wrote it in another way
 	for _, name := range server.ClientIPHeaders {
-		for i := len(r.Header[name]) - 1; i >= 0; i-- {
-			parts := r.Header[name][i]
+		lines := forwarded
+		if name != "X-Forwarded-For" {
+			lines = r.Header[name]
+		}
+		for i := len(lines) - 1; i >= 0; i-- {
+			parts := lines[i]
 			for more := true; more; {
 				var part string
 				part, parts, more = cutLast(parts)

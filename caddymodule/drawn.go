@@ -47,7 +47,7 @@ func (d *drawnPages) forget(application, device string) {
 }
 
 func (q *request) drawnOf(login string) drawnOf {
-	cookie, _ := onlyCookie(q.r)
+	cookie, _ := onlyCookie(q.r.Header["Cookie"])
 	return drawnOf{
 		login: login, origin: origin(q.r), uri: q.r.URL.RequestURI(), cookie: cookie,
 		language: pages.Language(q.r, q.run.app.Languages).Tag(),

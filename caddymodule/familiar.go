@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"hash/maphash"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -57,20 +56,16 @@ func newFamiliarity() *familiarity { return &familiarity{seed: maphash.MakeSeed(
 
 // sum is what a request's place is found by. Two with the same sum are told
 // apart by all that they hold.
-func (f *familiarity) sum(s *site, r *http.Request, cookie, client string) uint64 {
-	h := maphash.String(f.seed, cookie) ^ maphash.String(f.seed, client)<<1 ^ maphash.String(f.seed, s.name)<<2
-	if cookie == "" {
-		if agent := r.Header["User-Agent"]; len(agent) > 0 {
-			h ^= maphash.String(f.seed, agent[0]) << 3
-		}
+func (f *familiarity) sum(s *site, shown *shown, cookie, client string) uint64 {
+	if cookie != "" { // one browser's, as a rule
+		return maphash.String(f.seed, cookie) ^ s.sum
 	}
-	return h
+	return maphash.String(f.seed, shown.Agent)<<1 ^ maphash.String(f.seed, client) ^ s.sum
 }
 
-// onlyCookie is the one Cookie header of a request, "" for none; false where
-// there are several.
-func onlyCookie(r *http.Request) (string, bool) {
-	lines := r.Header["Cookie"]
+// onlyCookie is the one line of a Cookie header, "" for none; false where there
+// are several.
+func onlyCookie(lines []string) (string, bool) {
 	switch len(lines) {
 	case 0:
 		return "", true
@@ -81,21 +76,21 @@ func onlyCookie(r *http.Request) (string, bool) {
 }
 
 // look reads the fingerprint, or finds that of the same request before.
-func (q *request) look(from hop) {
-	at := fingerprint.Arrival{HTTPS: from.https(q.r), ClientIP: from.clientIP(q.r), Domain: q.handler.CookieDomain}
-	cookie, one := onlyCookie(q.r)
+func (q *request) look(from hop, shown *shown) {
+	at := fingerprint.Arrival{HTTPS: from.https(q.r, shown.proto), ClientIP: from.clientIP(q.r, shown.forwarded), Domain: q.handler.CookieDomain}
+	cookie, one := onlyCookie(shown.cookies)
 	if one {
-		q.sum = q.run.familiar.sum(q.site, q.r, cookie, at.ClientIP)
+		q.sum = q.run.familiar.sum(q.site, shown, cookie, at.ClientIP)
 		k := q.run.familiar.slots[q.sum%familiars].kept.Load()
-		if k != nil && k.site == q.site && q.now.Sub(k.made) < familiarFor && q.reader.Good(k.print, q.r, cookie, at, q.now) {
+		if k != nil && k.site == q.site && q.now.Sub(k.made) < familiarFor && q.reader.Good(k.print, q.r, &shown.Shown, cookie, &at, q.now) {
 			q.known, q.print = k, &k.print.Fingerprint
 			return
 		}
 	}
-	shown := q.reader.Glance(q.r, at, q.now)
-	q.print = &shown
+	glance := q.reader.Glance(q.r, at, q.now)
+	q.print = &glance
 	if one && q.run.familiar.slots[q.sum%familiars].seen.Swap(q.sum) == q.sum {
-		q.kept = q.reader.Keep(q.r, at, shown)
+		q.kept = q.reader.Keep(q.r, at, glance)
 	}
 }
 

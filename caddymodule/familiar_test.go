@@ -65,7 +65,7 @@ func (q *hot) soon(what string, so func() bool) {
 
 // kept returns what is kept of the known person's request.
 func (q *hot) kept() *familiar {
-	return q.run.familiar.slots[q.run.familiar.sum(q.site, q.r, q.cookie[0], "198.51.100.7")%familiars].kept.Load()
+	return q.run.familiar.slots[q.run.familiar.sum(q.site, new(shown), q.cookie[0], "198.51.100.7")%familiars].kept.Load()
 }
 
 func TestAFamiliarRequestIsJudgedByWhatHoldsNow(t *testing.T) {

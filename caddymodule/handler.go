@@ -80,6 +80,7 @@ type Handler struct {
 	trusted   []string
 	aliases   *identity.Aliases // headers of ours, and those we believe, under other names
 	peers     *peersOnly
+	server    *caddyhttp.Server // where it stands; nil where Caddy does not tell
 	// authorization says that a source reads the Authorization header.
 	authorization bool
 	matcher       exemptPaths
@@ -191,7 +192,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.validate(); err != nil {
 		return err
 	}
-	lay(ctx)
+	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	h.lay()
 	h.app.register(h)
 	return nil
 }

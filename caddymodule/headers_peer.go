@@ -21,18 +21,14 @@ type peersOnly struct {
 // where no handler before this one sets it, trusted_proxies names proxies, and
 // the peer is none of them. Whoever reaches the server round its proxy could
 // else be anybody (threat L1).
-func (h *Handler) believesPeer(r *http.Request) bool {
+func (h *Handler) believesPeer(r *http.Request, from hop) bool {
 	if h.peers == nil { // not provisioned
 		return true
 	}
 	h.peers.once.Do(func() {
-		server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-		h.peers.only = ok && namesProxies(server) && slices.Contains(unguarded(server.Routes, false), h)
+		h.peers.only = from.server != nil && namesProxies(from.server) && slices.Contains(unguarded(from.server.Routes, false), h)
 	})
-	if !h.peers.only {
-		return true
-	}
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
+	if !h.peers.only || from.trusted {
 		return true
 	}
 	h.peers.told.Do(func() {

@@ -203,10 +203,10 @@ func (q *hot) again() {
 // check is what it takes to know that a request may pass.
 func (q *hot) check() access.Verdict {
 	now := time.Now()
-	from := hopOf(q.r)
+	shown, from := q.handler.show(q.r), q.handler.hop(q.r)
 	one := request{site: q.site, loginAtWork: q.login.Load(), r: q.r, now: now, session: &noSession, mode: identity.Closed}
-	one.look(from)
-	one.clean()
+	one.look(from, &shown)
+	one.clean(from, &shown)
 	one.locate(one.session.Person.User)
 	v, err := one.decided(q.r.Context(), &one.session.Person)
 	if err != nil {

@@ -4,28 +4,66 @@ import (
 	"context"
 	"net"
 	"net/http"
-
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"time"
 )
 
-// line is a connection of a browser, below the contexts of all its requests:
-// to cut it ends what is under way on it, without a context and a copy of each
-// request for that. It serves where one request at a time is under way: a
-// connection of HTTP/2 may have those of several people.
+// A request under way is ended from without by what it came on, where that is
+// nobody else's: it saves a context and a copy of each request.
+
+// canEnd reports whether r, whose answer goes to w, can be ended so. Elsewhere it
+// needs a context of its own: in HTTP/3, and where something before us hides what
+// it came on.
+func canEnd(w http.ResponseWriter, r *http.Request) bool {
+	if r.Context().Done() == nil { // off its connection
+		return false
+	}
+	switch r.ProtoMajor {
+	case 1:
+		return lineOf(r) != nil
+	case 2:
+		return streamOf(w) != nil
+	}
+	return false
+}
+
+// Cut ends the request, while it is under way.
+func (q *request) Cut(cause error) {
+	switch {
+	case q.cancel != nil:
+		q.cancel(cause)
+	case q.r.ProtoMajor == 1:
+		lineOf(q.r).cut(cause)
+	default:
+		reset(streamOf(q.w.ResponseWriter))
+	}
+}
+
+// line is a connection of HTTP/1.1, below the contexts of all its requests: one
+// at a time is under way on it.
 type line struct {
-	// cut ends what is under way and closes the connection, whose context has
-	// ended for good.
-	cut context.CancelCauseFunc
+	cancel context.CancelCauseFunc
+	conn   net.Conn
+}
+
+// cut ends what is under way and closes the connection, whose context has ended
+// for good.
+func (l *line) cut(cause error) {
+	l.cancel(cause)
+	go l.conn.Close() //nolint:errcheck // TLS says goodbye, for seconds where nobody reads
 }
 
 type lineKey struct{}
 
-// lay puts a line below each connection of the server that a handler is
-// provisioned for.
-func lay(ctx caddy.Context) {
-	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
-		server.RegisterConnContext(onLine)
+// lineOf is the line that r came on, nil where it shows none.
+func lineOf(r *http.Request) *line {
+	l, _ := r.Context().Value(lineKey{}).(*line)
+	return l
+}
+
+// lay puts a line below each connection of the handler's server.
+func (h *Handler) lay() {
+	if h.server != nil {
+		h.server.RegisterConnContext(onLine)
 	}
 }
 
@@ -36,18 +74,35 @@ func onLine(ctx context.Context, conn net.Conn) context.Context {
 		return ctx
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	return context.WithValue(ctx, lineKey{}, &line{cut: func(cause error) {
-		cancel(cause)
-		go conn.Close() //nolint:errcheck // TLS says goodbye, for seconds where nobody reads
-	}})
+	return context.WithValue(ctx, lineKey{}, &line{cancel, conn})
 }
 
-// lineOf is the line that r came on, nil where it can't be cut alone: in HTTP/2
-// and 3, and where something before us took r off its connection.
-func lineOf(r *http.Request) *line {
-	if r.ProtoMajor != 1 || r.Context().Done() == nil {
-		return nil
+// stream is the writer of one answer of HTTP/2, as net/http and
+// golang.org/x/net/http2 have it.
+type stream interface {
+	http.Pusher // what tells it from others
+	SetReadDeadline(deadline time.Time) error
+	SetWriteDeadline(deadline time.Time) error
+}
+
+// streamOf is the stream below w and all that was put before it, nil where that
+// does not show.
+func streamOf(w http.ResponseWriter) stream {
+	for {
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			s, _ := w.(stream)
+			return s
+		}
+		w = outer.Unwrap()
 	}
-	l, _ := r.Context().Value(lineKey{}).(*line)
-	return l
+}
+
+// reset ends a stream by deadlines that are over: the request's body ends at
+// once, and with RST_STREAM the answer, and then the context of the request. It
+// must not be called once the handler has returned.
+func reset(s stream) {
+	over := time.Unix(1, 0)
+	_ = s.SetReadDeadline(over)  // a request without a body has none
+	_ = s.SetWriteDeadline(over) // a connection that is gone has no stream
 }

@@ -24,13 +24,23 @@ import (
 type lined struct {
 	*hot
 	*httptest.Server
-	begun chan *http.Request
-	ended chan error
+	begun  chan *http.Request
+	ended  chan error
+	enough chan struct{} // ends /beside
 }
 
 // newLined begins each answer, and goes on with it until it cannot.
 func newLined(t *testing.T) *lined {
-	l := &lined{hot: newHot(t), begun: make(chan *http.Request, 1), ended: make(chan error, 1)}
+	l := unstartedLined(t, nil)
+	l.Start()
+	t.Cleanup(l.Close)
+	return l
+}
+
+// unstartedLined is newLined whose server is to be started; under, where it is
+// not nil, is put between that and the gate.
+func unstartedLined(t *testing.T, under func(http.ResponseWriter) http.ResponseWriter) *lined {
+	l := &lined{hot: newHot(t), begun: make(chan *http.Request, 1), ended: make(chan error, 1), enough: make(chan struct{})}
 	backend := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		if r.URL.Path == "/short" {
 			_, err := io.WriteString(w, "short")
@@ -46,6 +56,13 @@ func newLined(t *testing.T) *lined {
 			return err
 		}
 		l.begun <- r
+		if r.URL.Path == "/reads" {
+			err := http.NewResponseController(w).Flush()
+			_, read := io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			l.ended <- errors.Join(err, read)
+			return nil
+		}
 		for {
 			_, err := io.WriteString(w, "more\n")
 			if err == nil {
@@ -61,14 +78,29 @@ func newLined(t *testing.T) *lined {
 		}
 	})
 	l.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/beside" { // what another handler answers on the same connection
+			_ = http.NewResponseController(w).Flush()
+			<-l.enough
+			_, _ = io.WriteString(w, "beside")
+			return
+		}
+		if under != nil {
+			w = under(w)
+		}
 		if err := l.serve(w, arrived(r, w), backend); err != nil {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	}))
 	l.Config.ConnContext = onLine
-	l.Start()
-	t.Cleanup(l.Close)
 	return l
+}
+
+// device is that of Marie's browser.
+func (l *lined) device() string {
+	shown, from := l.handler.show(l.r), l.handler.hop(l.r)
+	one := request{site: l.site, loginAtWork: l.login.Load(), r: l.r, now: time.Now(), session: &noSession}
+	one.look(from, &shown)
+	return one.print.Device.ID
 }
 
 // ask sends a request of Marie's browser, and more behind it.
@@ -127,6 +159,131 @@ func TestThreat_L20_WhatIsUnderWayEndsWithItsConnection(t *testing.T) {
 	}
 }
 
+// twoer is a browser of Marie's on HTTP/2, at a site behind a real server.
+func (l *lined) twoer() *http.Client {
+	l.EnableHTTP2 = true
+	l.StartTLS()
+	l.t.Cleanup(l.Close)
+	return l.Client()
+}
+
+func (l *lined) send(client *http.Client, path string, body io.Reader) (*http.Response, error) {
+	l.t.Helper()
+	method := http.MethodGet
+	if body != nil {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequestWithContext(l.t.Context(), method, l.URL+path, body)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r.Host = "app.example.com"
+	r.Header = http.Header{"User-Agent": {hotAgent}, "Cookie": {l.cookies}}
+	return client.Do(r)
+}
+
+func TestThreat_L20_WhatIsUnderWayEndsWithItsStream(t *testing.T) {
+	for _, c := range []struct {
+		name, path string
+		body       bool
+		hidden     bool
+		under      func(http.ResponseWriter) http.ResponseWriter
+	}{
+		{name: "an answer that goes on", path: "/"},
+		{name: "a backend that is silent", path: "/quiet"},
+		{name: "a backend that reads", path: "/reads", body: true},
+		{name: "below writers of others", path: "/quiet", under: func(w http.ResponseWriter) http.ResponseWriter {
+			return &caddyhttp.ResponseWriterWrapper{ResponseWriter: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+		}},
+		{name: "below a writer that hides the stream", path: "/quiet", hidden: true, under: func(w http.ResponseWriter) http.ResponseWriter {
+			return struct {
+				http.ResponseWriter
+				http.Flusher
+			}{w, w.(http.Flusher)} //nolint:forcetypeassert // of net/http
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := unstartedLined(t, c.under)
+			client := l.twoer()
+			var body io.Reader
+			if c.body {
+				upload, more := io.Pipe()
+				t.Cleanup(func() { _ = more.Close() })
+				body = upload
+				go io.WriteString(more, "a part of it") //nolint:errcheck // the rest never comes
+			}
+			answer, err := l.send(client, c.path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close() //nolint:errcheck // of a test
+			if r := <-l.begun; answer.ProtoMajor != 2 || r.ProtoMajor != 2 {
+				t.Fatalf("%s, %s", answer.Proto, r.Proto)
+			}
+			beside, err := l.send(client, "/beside", nil)
+			if err != nil || beside.StatusCode != http.StatusOK {
+				t.Fatalf("%v, %v", beside, err)
+			}
+			defer beside.Body.Close() //nolint:errcheck // of a test
+			l.withdraw()
+			if err := <-l.ended; err == nil {
+				t.Error("the backend's answer went on")
+			}
+			if _, err := io.Copy(io.Discard, answer.Body); err == nil && !c.hidden { // then it is for the backend's handler to say
+				t.Error("the answer ends as if it were whole")
+			}
+			close(l.enough)
+			if said, err := io.ReadAll(beside.Body); err != nil || string(said) != "beside" {
+				t.Errorf("beside it: %q, %v", said, err)
+			}
+			for l.run.state.gate.Open() > 0 {
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+}
+
+// A request that is over is not cut: its stream's writer may be another's by then.
+func TestAStreamThatIsOverIsLeftAlone(t *testing.T) {
+	l := unstartedLined(t, nil)
+	client := l.twoer()
+	stop := make(chan struct{})
+	cutting := make(chan struct{})
+	go func() {
+		defer close(cutting)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				l.run.state.gate.Cut("app", "somebody else's device", "")
+				l.run.state.gate.Cut("app", l.device(), "")
+			}
+		}
+	}()
+	cut := 0
+	for range 300 {
+		answer, err := l.send(client, "/short", nil)
+		if err != nil {
+			cut++
+			continue
+		}
+		body, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil {
+			cut++
+		} else if string(body) != "short" || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%d %q", answer.StatusCode, body)
+		}
+	}
+	close(stop)
+	<-cutting
+	t.Logf("%d of 300 were cut", cut)
+	if n := l.run.state.gate.Open(); n != 0 {
+		t.Errorf("%d requests are under way", n)
+	}
+}
+
 // Nothing must tell apart the connection of a request that may go on.
 func TestTheConnectionOfARequestThatMayGoOnServesTheNext(t *testing.T) {
 	l := newLined(t)
@@ -171,7 +328,7 @@ func TestWhoSignsOutGetsTheWholeAnswer(t *testing.T) {
 // Between the gate's yes and the list of requests under way nobody would look.
 func TestThreat_L20_AccessWithdrawnJustAfterTheVerdictIsNoAccess(t *testing.T) {
 	q := newHot(t)
-	from := hopOf(q.r)
+	shown, from := q.handler.show(q.r), q.handler.hop(q.r)
 	one := request{
 		site: q.site, loginAtWork: q.login.Load(), r: q.r, now: time.Now(), session: &noSession, person: &noSession.Person, place: &noPlace,
 		mode: identity.Closed, reviews: q.run.state.gate.Reviews(),
@@ -182,8 +339,8 @@ func TestThreat_L20_AccessWithdrawnJustAfterTheVerdictIsNoAccess(t *testing.T) {
 	}
 	one.guard.ResponseWriter = httptest.NewRecorder()
 	one.w = &one.guard
-	one.look(from)
-	one.clean()
+	one.look(from, &shown)
+	one.clean(from, &shown)
 	one.locate(one.session.Person.User)
 	person := one.session.Person
 	if v, err := one.decided(t.Context(), &person); err != nil || v.Answer != access.LetIn {

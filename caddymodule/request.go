@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -64,16 +65,18 @@ type request struct {
 	guard   guard
 	wrapped identity.Writer
 	socket  gate.Socket
+	cancel  context.CancelCauseFunc // nil where what it came on ends it
 }
 
 // serve is the order of a request, as package identity and DESIGN have it.
 func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	from := hopOf(r)
+	shown := s.handler.show(r)
+	from := s.handler.hop(r)
 	q := &request{
 		site: s, loginAtWork: s.login.Load(), r: r, next: next, now: time.Now(), server: from.server,
 		session: &noSession, person: &noSession.Person, place: &noPlace, reviews: s.run.state.gate.Reviews(),
 	}
-	q.look(from)
+	q.look(from, &shown)
 	q.guard.ResponseWriter = w
 	q.w = &q.guard
 
@@ -92,12 +95,12 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 		q.mode = identity.Exempt
 	}
 	s.loose.look(s, from, r)
-	q.clean()
+	q.clean(from, &shown)
 	if q.session.Bad != nil {
 		return caddyhttp.Error(http.StatusBadRequest, q.session.Bad)
 	}
-	if err = errors.Join(err, q.session.Err); err != nil && q.mode == identity.Closed {
-		return q.unavailable(err)
+	if (err != nil || q.session.Err != nil) && q.mode == identity.Closed {
+		return q.unavailable(errors.Join(err, q.session.Err))
 	}
 	if q.session.Foreign {
 		q.noteForeign()
@@ -109,7 +112,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 		barePreflight(r)
 		return next.ServeHTTP(q.w, r)
 	}
-	q.page = fingerprint.Navigation(r) || formPost(r)
+	if shown.mode == "" || shown.mode == "navigate" {
+		q.page = fingerprint.Navigation(r) || formPost(r)
+	}
 	q.locate(q.session.Person.User)
 	if (q.page || q.isLogin(r)) && q.print.Due(q.now) && q.mode != identity.Drain {
 		q.w.add().cookie = s.reader.Issue(q.mine(), q.now)
@@ -140,22 +145,19 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	return q.other()
 }
 
-// clean is step 0: on the request itself, before anything can fail, since
-// what handles an error gets the request after us (tried).
-func (q *request) clean() {
-	h := q.r.Header
-	if token := h[explainHeader]; len(token) > 0 {
-		q.tell = q.mayBeTold(token[0])
+// clean takes off the request what else the backend must not read.
+func (q *request) clean(from hop, shown *shown) {
+	if shown.explain != "" {
+		q.tell = q.mayBeTold(shown.explain)
 	}
-	q.handler.aliases.Strip(h)
 	for _, name := range q.handler.trusted {
-		if key := http.CanonicalHeaderKey(name); len(h[key]) > 0 && !q.handler.believesPeer(q.r) {
-			delete(h, key)
+		if key := http.CanonicalHeaderKey(name); len(q.r.Header[key]) > 0 && !q.handler.believesPeer(q.r, from) {
+			delete(q.r.Header, key)
 		}
 	}
 	q.cleanTrailers()
 	if q.watcher != nil {
-		q.cleanSession()
+		q.cleanSession(shown)
 		return
 	}
 	identity.StripOurCookies(q.r)
@@ -169,9 +171,9 @@ var (
 )
 
 // cleanSession takes off the request what is none of this device's sessions.
-func (q *request) cleanSession() {
+func (q *request) cleanSession(shown *shown) {
 	if k := q.known; k != nil {
-		if q.mode == identity.Closed && k.cleaned != nil && q.watcher.Recall(k.cleaned, q.r, q.now) {
+		if q.mode == identity.Closed && k.cleaned != nil && q.watcher.Recall(k.cleaned, q.r, shown.cookies, shown.token, q.now) {
 			q.session = &k.cleaned.Session
 			return
 		}

@@ -45,19 +45,17 @@ func (q *request) forward(p *access.Person) error {
 }
 
 // through calls next with a writer that touches headers only, in a way that
-// a revocation can end: with the connection where that serves one request at
-// a time, else by a context of its own.
+// a revocation can end: with the connection or the stream that the request came
+// on, else by a context of its own.
 func (q *request) through() error {
-	r, l := q.r, lineOf(q.r)
+	r := q.r
 	q.socket = gate.Socket{
 		Application: q.name, User: q.person.User, Device: q.print.Device.ID, Login: q.session.Login.ID, Request: q,
 	}
-	if l != nil {
-		q.socket.Cancel = l.cut
-	} else {
+	if !canEnd(q.w.ResponseWriter, r) {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		r, q.socket.Cancel = r.WithContext(ctx), cancel
+		r, q.cancel = r.WithContext(ctx), cancel
 	}
 	q.run.state.gate.Enter(&q.socket)
 	defer q.socket.Close()

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -25,6 +26,7 @@ import (
 // state.
 type site struct {
 	name    string
+	sum     uint64 // of the name, under the seed of familiar requests
 	run     *running
 	handler *Handler
 	policy  access.Policy
@@ -84,6 +86,7 @@ func newSite(run *running, h *Handler, name string) (*site, error) {
 	s.waiting = run.approvals.WaitHandler(holderOf, run.app.stopping)
 	s.configure(run.state.gate)
 	s.lock = run.state.gate.Lock(name)
+	s.sum = maphash.String(run.familiar.seed, name)
 	return s, nil
 }
 

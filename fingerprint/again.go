@@ -53,10 +53,10 @@ func (rd *Reader) Keep(r *http.Request, at Arrival, f Fingerprint) *Kept {
 	return k
 }
 
-// Good reports whether Read would say of r what k holds. Cookie is the
-// request's only Cookie header, "" where it has none.
-func (rd *Reader) Good(k *Kept, r *http.Request, cookie string, at Arrival, now time.Time) bool {
-	if k.cookie != cookie || k.at != at || k.host != r.Host || k.from != keyOf(r.Header) || k.ring != rd.Jar.Keys() {
+// Good reports whether Read would say of r what k holds. Shown is what ShownBy
+// reads from r; cookie is its only Cookie header, "" where it has none.
+func (rd *Reader) Good(k *Kept, r *http.Request, shown *Shown, cookie string, at *Arrival, now time.Time) bool {
+	if k.cookie != cookie || k.at != *at || k.host != r.Host || k.from != shown.key() || k.ring != rd.Jar.Keys() {
 		return false
 	}
 	if k.Fingerprint.Cookie.ID == "" {

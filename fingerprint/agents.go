@@ -201,11 +201,32 @@ func uapPlatform(family string, kind access.Kind) (string, access.Kind) {
 	return clean(family, maxRemembered), kind
 }
 
-func keyOf(h http.Header) key {
-	k := key{
-		ua: first(h, "User-Agent"), brands: hint(h, "Sec-Ch-Ua"),
-		via: first(h, "X-Requested-With"),
+// Shown are the headers that a browser is told by, as they came: the first
+// line of each, empty where there is none.
+type Shown struct {
+	Agent    string // User-Agent
+	Brands   string // Sec-CH-UA
+	Mobile   string // Sec-CH-UA-Mobile
+	Platform string // Sec-CH-UA-Platform
+	Model    string // Sec-CH-UA-Model
+	Via      string // X-Requested-With
+}
+
+// ShownBy reads them from the headers of a request.
+func ShownBy(h http.Header) Shown {
+	return Shown{
+		Agent: first(h, "User-Agent"), Brands: first(h, "Sec-Ch-Ua"), Mobile: first(h, "Sec-Ch-Ua-Mobile"),
+		Platform: first(h, "Sec-Ch-Ua-Platform"), Model: first(h, "Sec-Ch-Ua-Model"), Via: first(h, "X-Requested-With"),
 	}
+}
+
+func keyOf(h http.Header) key {
+	shown := ShownBy(h)
+	return shown.key()
+}
+
+func (s *Shown) key() key {
+	k := key{ua: s.Agent, brands: hint(s.Brands), via: s.Via}
 	if len(k.ua) > maxAgent {
 		k.ua, k.long = k.ua[:maxAgent], true
 	}
@@ -213,7 +234,7 @@ func keyOf(h http.Header) key {
 		k.via = ""
 	}
 	if k.brands != "" {
-		k.mobile, k.platform, k.model = hint(h, "Sec-Ch-Ua-Mobile"), hint(h, "Sec-Ch-Ua-Platform"), hint(h, "Sec-Ch-Ua-Model")
+		k.mobile, k.platform, k.model = hint(s.Mobile), hint(s.Platform), hint(s.Model)
 	}
 	return k
 }
@@ -225,9 +246,9 @@ func first(h http.Header, name string) string {
 	return ""
 }
 
-func hint(h http.Header, name string) string {
-	if v := first(h, name); len(v) <= maxHint {
-		return v
+func hint(value string) string {
+	if len(value) <= maxHint {
+		return value
 	}
 	return ""
 }

@@ -31,9 +31,12 @@ type shard struct {
 	first *Socket
 }
 
-// Underway is a request that may be asked whether it may go on.
+// Underway is a request that may be asked whether it may go on, and cut.
 type Underway interface {
 	Still(ctx context.Context) bool
+	// Cut ends it, and says why: ErrWithdrawn. It is called while the request is
+	// entered and not after, and must not come back to the gate.
+	Cut(cause error)
 }
 
 // Socket is one request under way that may be cut. It may be part of a larger
@@ -45,9 +48,6 @@ type Socket struct {
 	Device, Login string
 	// Request is asked when something was written that may concern it.
 	Request Underway
-	// Cancel ends it, while it is entered and not after. It must not come back
-	// to the gate.
-	Cancel context.CancelCauseFunc
 
 	entered    bool // under the lock of shard
 	shard      *shard
@@ -68,7 +68,7 @@ func (g *Gate) Enter(s *Socket) {
 }
 
 // Close ends the registration of a request that is over, or that nothing may
-// cut any more; the second time it does nothing. Cancel is not called after it.
+// cut any more; the second time it does nothing. It is not cut after that.
 func (s *Socket) Close() {
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
@@ -93,7 +93,7 @@ func (s *Socket) cut() {
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
 	if s.entered {
-		s.Cancel(ErrWithdrawn)
+		s.Request.Cut(ErrWithdrawn)
 	}
 }
 

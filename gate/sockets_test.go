@@ -10,15 +10,22 @@ import (
 	"github.com/cadenas-gateway/cadenas/store/memory"
 )
 
-// stillFunc is an Underway of one function.
+// stillFunc says whether a request may go on.
 type stillFunc func(ctx context.Context) bool
 
-func (s stillFunc) Still(ctx context.Context) bool { return s(ctx) }
+// underway is an Underway of two functions.
+type underway struct {
+	still  stillFunc
+	cancel context.CancelCauseFunc
+}
+
+func (u underway) Still(ctx context.Context) bool { return u.still(ctx) }
+func (u underway) Cut(cause error)                { u.cancel(cause) }
 
 // Watch enters a request. The context it returns is the one it has.
 func (g *Gate) Watch(ctx context.Context, application, user, login string, still stillFunc) (context.Context, *Socket) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &Socket{Application: application, User: user, Login: login, Request: still, Cancel: cancel}
+	s := &Socket{Application: application, User: user, Login: login, Request: underway{still, cancel}}
 	g.Enter(s)
 	return ctx, s
 }
@@ -36,7 +43,7 @@ func TestRequestsUnderWayComeAndGoInAnyOrder(t *testing.T) {
 		var open []one
 		enter := func(user, device, login string) {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			s := &Socket{Application: "app", User: user, Device: device, Login: login, Request: yes, Cancel: cancel}
+			s := &Socket{Application: "app", User: user, Device: device, Login: login, Request: underway{yes, cancel}}
 			g.Enter(s)
 			open = append(open, one{ctx, s})
 		}

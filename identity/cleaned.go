@@ -48,9 +48,11 @@ func (w *Watcher) CleanFor(r *http.Request, deviceID string, mode Mode) (Session
 }
 
 // Recall is Clean for a request with the same Cookie header, and so the same
-// device, as c was made of. It reports false, and has changed nothing, where
-// anything that c rests on may be another by now: Clean has to judge then.
-func (w *Watcher) Recall(c *Cleaned, r *http.Request, now time.Time) bool {
+// device, as c was made of; cookies are the lines of that header, and token says
+// that it has one that may hold a token. It reports false, and has changed
+// nothing, where anything that c rests on may be another by now: Clean has to
+// judge then.
+func (w *Watcher) Recall(c *Cleaned, r *http.Request, cookies []string, token bool, now time.Time) bool {
 	switch {
 	case c.watcher != w, c.ring != w.deps.Ring(), c.row.gone.Load(), now.Sub(c.row.since) >= freshFor:
 		return false
@@ -59,14 +61,14 @@ func (w *Watcher) Recall(c *Cleaned, r *http.Request, now time.Time) bool {
 	case sessionInPath(r.URL), r.URL.RawQuery != "" && w.tokensKnown(): // without tokens a query can only take from nobody
 		return false
 	}
-	if bearsToken(r.Header) {
+	if token || len(cookies) != 1 {
 		return false
 	}
 	c.row.use(now)
 	if c.cookie == "" {
 		delete(r.Header, "Cookie")
 	} else {
-		r.Header["Cookie"][0] = c.cookie
+		cookies[0] = c.cookie
 	}
 	return true
 }

@@ -190,31 +190,30 @@ func NewAliases(names, kept []string) *Aliases {
 func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
 func letterBit(c byte) uint64      { return 1 << (foldHeader(c) & 63) }
 
-// listLengths are those of the headers that name other headers.
-var listLengths = lengthBit("Trailer") | lengthBit("Connection") | lengthBit("Proxy-Connection")
-
 // Strip removes them from h. A name nominated in Connection is taken out of it,
 // so that it cannot take ours off on the way; the same for Trailer.
 func (a *Aliases) Strip(h http.Header) {
-	var lengths uint64
 	for key := range h {
-		// This is asked of every header of every request: most are told apart by
-		// their length and first letter. Spaces at the ends do not count.
-		length := lengthBit(key)
-		lengths |= length
-		if key != "" && key[0] > ' ' && key[len(key)-1] > ' ' && (a.lengths&length == 0 || a.firsts&letterBit(key[0]) == 0) {
-			continue
-		}
-		if aliasOf(key, a.names) && !slices.Contains(a.kept, key) {
+		if a.Maybe(key) && a.Has(key) {
 			delete(h, key)
 		}
 	}
-	if lengths&listLengths != 0 {
-		stripLists(h, a.names)
-	}
+	a.StripLists(h)
 }
 
-// stripLists takes names out of the headers that name others.
+// Maybe is asked of every header of every request, before Has: most are told
+// apart by their length and first letter. Spaces at the ends do not count.
+func (a *Aliases) Maybe(key string) bool {
+	return key == "" || key[0] <= ' ' || key[len(key)-1] <= ' ' || a.lengths&lengthBit(key) != 0 && a.firsts&letterBit(key[0]) != 0
+}
+
+// Has reports whether a header is to be removed.
+func (a *Aliases) Has(key string) bool { return aliasOf(key, a.names) && !slices.Contains(a.kept, key) }
+
+// StripLists takes the names out of Connection, Trailer and Proxy-Connection,
+// the headers that name others.
+func (a *Aliases) StripLists(h http.Header) { stripLists(h, a.names) }
+
 func stripLists(h http.Header, names []string) {
 	for _, list := range []string{"Connection", "Trailer", "Proxy-Connection"} {
 		lines, ok := h[list]
