@@ -224,6 +224,7 @@ func (h *Handler) validate() error {
 
 // ServeHTTP reads, asks once, and does what the verdict says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	deepen(false)
 	s, err := h.ready()
 	if err != nil {
 		identity.Bare(r) // whatever comes after an error sees no credentials
