@@ -26,7 +26,7 @@ type shown struct {
 func (h *Handler) show(r *http.Request) (s shown) {
 	lists := false
 	for name, values := range r.Header {
-		if h.aliases.Maybe(name) && h.aliases.Has(name) {
+		if h.aliases.Has(name) {
 			if name == explainHeader {
 				s.explain = firstOf(values)
 			}

@@ -10,7 +10,7 @@ import (
 
 // credentialHeaders are those that some backend, or a proxy before it, takes
 // credentials from where it merges a request's trailers into its headers.
-var credentialHeaders = []string{"Cookie", "Authorization", "X-Auth-Token", "X-Access-Token", "X-Token", "X-Api-Token"}
+var credentialHeaders = append([]string{"Cookie"}, identity.TokenHeaders()...)
 
 // trailers is the body of a request that announces trailers. They come with
 // its end, after all headers were cleaned, and Caddy forwards them: names

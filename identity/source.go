@@ -190,28 +190,18 @@ func NewAliases(names, kept []string) *Aliases {
 func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
 func letterBit(c byte) uint64      { return 1 << (foldHeader(c) & 63) }
 
-// Strip removes them from h. A name nominated in Connection is taken out of it,
-// so that it cannot take ours off on the way; the same for Trailer.
-func (a *Aliases) Strip(h http.Header) {
-	for key := range h {
-		if a.Maybe(key) && a.Has(key) {
-			delete(h, key)
-		}
-	}
-	a.StripLists(h)
-}
-
-// Maybe is asked of every header of every request, before Has: most are told
-// apart by their length and first letter. Spaces at the ends do not count.
-func (a *Aliases) Maybe(key string) bool {
-	return key == "" || key[0] <= ' ' || key[len(key)-1] <= ' ' || a.lengths&lengthBit(key) != 0 && a.firsts&letterBit(key[0]) != 0
-}
-
 // Has reports whether a header is to be removed.
-func (a *Aliases) Has(key string) bool { return aliasOf(key, a.names) && !slices.Contains(a.kept, key) }
+func (a *Aliases) Has(key string) bool {
+	// This is asked of every header of every request: most are told apart by
+	// their length and first letter. Spaces at the ends do not count.
+	if key != "" && key[0] > ' ' && key[len(key)-1] > ' ' && (a.lengths&lengthBit(key) == 0 || a.firsts&letterBit(key[0]) == 0) {
+		return false
+	}
+	return aliasOf(key, a.names) && !slices.Contains(a.kept, key)
+}
 
 // StripLists takes the names out of Connection, Trailer and Proxy-Connection,
-// the headers that name others.
+// the headers that name others, so that none of ours is taken off on the way.
 func (a *Aliases) StripLists(h http.Header) { stripLists(h, a.names) }
 
 func stripLists(h http.Header, names []string) {

@@ -9,9 +9,13 @@ import (
 	"github.com/cadenas-gateway/cadenas/books"
 )
 
-// tokenHeaders are where scripts put the token of a login. Only Authorization
+var tokenHeaders = TokenHeaders()
+
+// TokenHeaders are where scripts put the token of a login. Only Authorization
 // is watched before the login was seen to answer with one.
-var tokenHeaders = []string{"Authorization", "X-Auth-Token", "X-Access-Token", "X-Token", "X-Api-Token"}
+func TokenHeaders() []string {
+	return []string{"Authorization", "X-Auth-Token", "X-Access-Token", "X-Token", "X-Api-Token"}
+}
 
 // tokens reports whether the login is known to answer with tokens.
 func (w *Watcher) tokensKnown() bool { return w.cfg.Token != "" || w.names.known().Tokens }
