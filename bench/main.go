@@ -47,8 +47,8 @@ func main() {
 
 func run() error {
 	p := plan{}
-	flag.IntVar(&p.pairs, "pairs", 9, "pairs of runs, bare and gate, for each row")
-	flag.DurationVar(&p.time, "time", 4*time.Second, "length of one run")
+	flag.IntVar(&p.pairs, "pairs", 15, "pairs of runs, bare and gate, for each row")
+	flag.DurationVar(&p.time, "time", 2*time.Second, "length of one run")
 	only := flag.String("only", "", "rows whose name matches this expression")
 	flag.IntVar(&p.stored, "stored", 1_000_000, "connections in the large store")
 	flag.IntVar(&p.people, "people", 100_000, "people in the large store")
@@ -167,7 +167,7 @@ func (p plan) names() []string {
 // lasts is how long it takes: where no row is measured again, and where all
 // are as often as may be.
 func (p plan) lasts() (least, most time.Duration) {
-	pair := 2 * (p.time + 150*time.Millisecond)
+	pair := 2*(p.time+150*time.Millisecond) + 3*time.Second/fresh
 	least = 20 * time.Second
 	again := time.Duration(0)
 	for _, r := range (&bench{plan: p}).table() {

@@ -188,7 +188,7 @@ func (b *bench) rows() error {
 	if err := b.arrive(gate); err != nil {
 		return err
 	}
-	fmt.Printf("%d pairs of %s, bare Caddy and the gate by turns. Median of the ratios gate / bare (least to greatest), the same for bare / bare before it.\n\n", b.pairs, b.time)
+	fmt.Printf("%d pairs of %s, bare Caddy and the gate by turns. Median of the ratios of the gate to bare Caddy before and after it (least to greatest), the same for bare Caddy itself.\n\n", b.pairs, b.time)
 	fmt.Println(heads)
 	for _, r := range b.table() {
 		if !b.wanted(r.name) {
@@ -213,20 +213,37 @@ func (b *bench) measure(r row, bare, gate *caddy) error {
 	return b.profiles(r, plain, bare, gate)
 }
 
+// fresh is after how many pairs all processes are started anew: the same program
+// is up to a tenth faster or slower for as long as it runs, as its memory happens
+// to lie.
+const fresh = 3
+
 // turns measures bare Caddys and gates by turns, and prints the row. Several of
 // a kind are asked at the same time.
 func (b *bench) turns(r row, plain load, bares, gates []*caddy) error {
-	for _, one := range []struct {
-		all []*caddy
-		l   load
-	}{{bares, plain}, {gates, r.load}} { // warm
-		if _, err := b.together(one.all, one.l, time.Second); err != nil {
+	warm := func() error {
+		if _, err := b.together(bares, plain, time.Second); err != nil {
 			return err
 		}
+		_, err := b.together(gates, r.load, time.Second)
+		return err
+	}
+	if err := warm(); err != nil {
+		return err
 	}
 	for try := 0; ; try++ {
 		var ones, twos []sample
-		for range b.pairs {
+		for i := range b.pairs {
+			if i > 0 && i%fresh == 0 {
+				for _, c := range slices.Concat(bares, gates) {
+					if err := c.restart(); err != nil {
+						return err
+					}
+				}
+				if err := warm(); err != nil {
+					return err
+				}
+			}
 			one, err := b.together(bares, plain, b.time)
 			if err != nil {
 				return err
@@ -237,9 +254,14 @@ func (b *bench) turns(r row, plain load, bares, gates []*caddy) error {
 			}
 			ones, twos = append(ones, one), append(twos, two)
 		}
-		noise := ratios(ones[1:], ones[:len(ones)-1], func(s sample) float64 { return s.requests })
-		if !quiet(noise) && try < b.retries {
-			fmt.Fprintf(os.Stderr, "%s: bare against bare is %s: again\n", r.name, noise)
+		last, err := b.together(bares, plain, b.time)
+		if err != nil {
+			return err
+		}
+		ones = append(ones, last)
+		around := noise(ones, func(s sample) float64 { return s.requests })
+		if !quiet(around) && try < b.retries {
+			fmt.Fprintf(os.Stderr, "%s: bare against bare is %s: again\n", r.name, around)
 			continue
 		}
 		print(r, ones, twos)

@@ -158,6 +158,11 @@ func (c *caddy) tail() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
+func (c *caddy) restart() error {
+	c.stop()
+	return c.run()
+}
+
 func (c *caddy) stop() {
 	select {
 	case <-c.ended:
