@@ -134,6 +134,7 @@ type bench struct {
 	geo         string
 	stops       []func()
 	known, held person
+	said        string // by the last answer to a sign-in
 }
 
 // parts are what is measured beside the rows of the table, with how long each

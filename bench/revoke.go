@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// server is a redis-server in the folder of the run.
+// server is a redis-server with a folder of its own.
 type server struct {
-	b    *bench
+	dir  string
 	at   string
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -31,7 +31,11 @@ func (b *bench) startRedis() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{b: b, at: at}
+	dir, err := os.MkdirTemp(b.dir, "redis-")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir, at: at}
 	b.stops = append(b.stops, s.kill)
 	return s, s.run()
 }
@@ -41,7 +45,7 @@ func (s *server) run() error {
 	if err != nil {
 		return err
 	}
-	s.cmd = exec.Command("redis-server", "--port", number, "--bind", "127.0.0.1", "--dir", s.b.dir, "--appendonly", "yes", "--save", "")
+	s.cmd = exec.Command("redis-server", "--port", number, "--bind", "127.0.0.1", "--dir", s.dir, "--appendonly", "yes", "--save", "")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return err

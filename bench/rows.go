@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -54,8 +55,13 @@ func (b *bench) signIn(c *caddy, user string) (person, int, error) {
 		if err != nil {
 			return err
 		}
-		defer answer.Body.Close() //nolint:errcheck // not read
+		defer answer.Body.Close() //nolint:errcheck // read below
 		status = answer.StatusCode
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return err
+		}
+		b.said = fmt.Sprintf("%s %s: %.300q", c.name, path, text)
 		for _, cookie := range answer.Cookies() {
 			if _, ok := jar[cookie.Name]; !ok {
 				order = append(order, cookie.Name)
@@ -82,10 +88,10 @@ func (b *bench) arrive(c *caddy) error {
 	var status int
 	var err error
 	if b.known, status, err = b.signIn(c, "marie"); err != nil || status != http.StatusSeeOther {
-		return fmt.Errorf("signing in with the padlock open: %d %w", status, orNothing(err))
+		return fmt.Errorf("signing in with the padlock open, %s: %d %w", b.said, status, orNothing(err))
 	}
 	if _, status, err = b.signIn(c, "julie"); err != nil || status != http.StatusSeeOther {
-		return fmt.Errorf("signing in with the padlock open: %d %w", status, orNothing(err))
+		return fmt.Errorf("signing in with the padlock open, %s: %d %w", b.said, status, orNothing(err))
 	}
 	time.Sleep(2 * time.Second) // what was seen is written each second
 	for _, name := range []string{"app", "header"} {

@@ -6,9 +6,9 @@ import (
 	"github.com/cadenas-gateway/cadenas/fingerprint"
 )
 
-// shown are the headers that every request is asked for. They are found in one
-// walk through all of them: a look for each by its name costs more than the
-// rest of what a known request is asked.
+// shown are the headers that every request is asked for, found in one walk
+// through all of them: a walk has to be, and a look for each by its name costs
+// more.
 type shown struct {
 	fingerprint.Shown
 	cookies   []string // the lines of Cookie
